@@ -1,0 +1,30 @@
+# cqlua_compile_options(TARGET [STRICT]): the warnings, hardening and sanitizers of every target. STRICT adds the warnings
+# that tests are spared (implicit conversions).
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS ON) # gnu11: the declarations of POSIX, as in the rock's build; -Wpedantic forbids the extensions
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+include(CheckPIESupported)
+check_pie_supported(LANGUAGES C)
+
+set(cqlua_warnings -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
+    -Wpointer-arith -Wwrite-strings -Wundef -Wvla -Wformat=2)
+set(cqlua_sanitizers -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all)
+
+function(cqlua_compile_options target)
+  cmake_parse_arguments(arg "STRICT" "" "" ${ARGN})
+  target_compile_options(${target} PRIVATE ${cqlua_warnings} $<$<BOOL:${CQLUA_WERROR}>:-Werror>
+                         $<$<BOOL:${arg_STRICT}>:-Wconversion>)
+  if(CQLUA_SANITIZE)
+    target_compile_options(${target} PRIVATE ${cqlua_sanitizers})
+    target_link_options(${target} PRIVATE ${cqlua_sanitizers})
+  else()
+    target_compile_options(${target} PRIVATE -fstack-protector-strong
+                           $<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE> $<$<NOT:$<CONFIG:Debug>>:-D_FORTIFY_SOURCE=2>)
+  endif()
+  if(NOT APPLE)
+    target_link_options(${target} PRIVATE -Wl,-z,relro -Wl,-z,now)
+  endif()
+endfunction()

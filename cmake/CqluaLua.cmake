@@ -1,0 +1,32 @@
+# The Lua module cqlua.core from lua/bind/*.c: build/lua/cqlua/core.so for LuaJIT (and, if its headers are there,
+# build/lua54/cqlua/core.so for Lua 5.4). Lua's own symbols stay undefined: the program that loads the module has them.
+file(GLOB bind_sources CONFIGURE_DEPENDS lua/bind/*.c)
+
+function(cqlua_lua_module target folder include_dirs)
+  add_library(${target} MODULE ${bind_sources})
+  target_include_directories(${target} PRIVATE lua/bind)
+  target_include_directories(${target} SYSTEM PRIVATE ${include_dirs})
+  target_link_libraries(${target} PRIVATE cqlua_shared)
+  cqlua_compile_options(${target} STRICT)
+  set_target_properties(${target} PROPERTIES PREFIX "" SUFFIX ".so" OUTPUT_NAME core
+                        LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/${folder}/cqlua)
+  if(APPLE)
+    target_link_options(${target} PRIVATE -undefined dynamic_lookup)
+  endif()
+endfunction()
+
+if(have_library AND bind_sources AND PkgConfig_FOUND)
+  pkg_check_modules(luajit QUIET luajit)
+  if(luajit_FOUND)
+    cqlua_lua_module(cqlua_core_luajit lua "${luajit_INCLUDE_DIRS}")
+    install(TARGETS cqlua_core_luajit DESTINATION ${CQLUA_LUA_C_DIR}/cqlua)
+  else()
+    message(STATUS "no LuaJIT headers (libluajit2-5.1-dev): cqlua.core is not built")
+  endif()
+  pkg_search_module(lua54 QUIET lua5.4 lua54 lua-5.4)
+  if(lua54_FOUND)
+    cqlua_lua_module(cqlua_core_lua54 lua54 "${lua54_INCLUDE_DIRS}")
+  else()
+    message(STATUS "no Lua 5.4 headers (liblua5.4-dev): its module and smoke test are left out")
+  endif()
+endif()
