@@ -1,5 +1,5 @@
 # One ctest per spec file, found by its place:
-#   spec/{unit,sim,wire,regress,hosts,fault}/NAME_spec.c   an executable with cmocka, linked with the library's objects
+#   spec/{unit,sim,wire,regress,hosts,fault}/NAME_spec.c   an executable with cmocka, linked with the library's archive
 #   spec/{lua,regress,live,fault,hosts,wire}/NAME_spec.lua busted under LuaJIT
 #   spec/lua54/NAME.lua                                    run by lua5.4
 # Tests are called KIND.NAME and labelled KIND. A spec may say more in a comment line of its own:
@@ -65,8 +65,9 @@ foreach(kind unit sim wire regress hosts fault)
     get_filename_component(name ${spec} NAME_WE)
     string(REGEX REPLACE "_spec$" "" name ${name})
     add_executable(${kind}_${name} ${spec})
-    target_include_directories(${kind}_${name} PRIVATE spec)
-    target_link_libraries(${kind}_${name} PRIVATE cqlua_objects PkgConfig::cmocka $<$<BOOL:${support}>:${kind}_support>)
+    target_include_directories(${kind}_${name} PRIVATE src spec)
+    # The archive, not the objects: only what a spec uses is linked, and a spec may define a layer's neighbours itself.
+    target_link_libraries(${kind}_${name} PRIVATE cqlua_static PkgConfig::cmocka $<$<BOOL:${support}>:${kind}_support>)
     cqlua_compile_options(${kind}_${name})
     set_target_properties(${kind}_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/spec)
     cqlua_add_test(${kind}.${name} ${kind} ${spec} $<TARGET_FILE:${kind}_${name}>)
