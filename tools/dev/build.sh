@@ -44,8 +44,8 @@ dev_env() {
 
 dev_run() {
     [ $# -gt 0 ] || die "run: which script? ./dev run FILE.lua [ARG...]"
-    [ -f "$called_from/$1" ] || [ -f "$1" ] || die "run: there is no file '$1'"
     have luajit || die "luajit is missing: ./dev setup"
+    (cd "$called_from" && [ -f "$1" ]) || die "run: there is no file '$1'"
     ensure_built
     export_environment
     cd "$called_from"
