@@ -1,0 +1,62 @@
+/* Every maximum and default number of the library, in one place. Each is an option, a bound whose breach is a typed error, or
+ * a size that was measured. Times in milliseconds unless the name says otherwise. */
+#ifndef CQLUA_BASE_LIMITS_H
+#define CQLUA_BASE_LIMITS_H
+
+enum {
+    /* time */
+    LIMIT_TICK_US = 8000, /* the timer wheel's grain */
+    DEFAULT_CONNECT_TIMEOUT = 10000,
+    DEFAULT_REQUEST_TIMEOUT = 10000,
+    DEFAULT_SCHEMA_TIMEOUT = 30000,
+    LIMIT_TIMEOUT = 300000, /* a longer one was meant in other units */
+    DEFAULT_HEARTBEAT_INTERVAL = 10000,
+    DEFAULT_HEARTBEAT_TIMEOUT = 5000,
+    DEFAULT_RECONNECT_MIN = 1000,
+    DEFAULT_RECONNECT_MAX = 60000,
+    CONNECT_BACKOFF_MIN = 50, /* between attempts inside connect_timeout */
+    ORPHAN_OLD = 1000,        /* an orphan older than this counts against its connection */
+
+    /* the connection */
+    LIMIT_STREAMS = 32768, /* stream ids are 0 .. 32767 (v3 to v5, section 2.3) */
+    DEFAULT_IN_FLIGHT = 32767,
+    LIMIT_OLD_ORPHANS = 1024,
+    DEFAULT_CONNECTIONS_MIN = 1,
+    DEFAULT_CONNECTIONS_MAX = 4,
+    LIMIT_CONNECTIONS = 64,                     /* of one node */
+    LIMIT_OUTPUT_BYTES = 1 << 20,               /* unsent bytes beyond which a connection takes no new request */
+    LIMIT_FRAME_UNAUTHENTICATED = 64 * 1024,    /* SEC9 */
+    DEFAULT_FRAME_BYTES = 256 * 1024 * 1024,
+    RECEIVE_BLOCK = 64 * 1024,                  /* capacity of a receive block */
+    RECEIVE_ROOM_MIN = 8 * 1024,                /* a read gets at least this much */
+
+    /* the cluster */
+    LIMIT_NODES = 4096,
+    LIMIT_CONTACT_POINTS = 256,
+    DEFAULT_PORT = 9042,
+    DEFAULT_MAX_RETRIES = 3,
+    LIMIT_ATTEMPTS = 8, /* kept in the history of a request */
+    LIMIT_MAX_RETRIES = 7,
+
+    /* the session */
+    DEFAULT_QUEUED = 131072,
+    LIMIT_REQUESTS = 1 << 22, /* alive at once */
+    DEFAULT_PREPARED = 4096,
+    DEFAULT_PAGE_SIZE = 5000,
+    LIMIT_VALUES = 65535,                 /* bind markers, and columns of a result */
+    LIMIT_NAME = 65535,                   /* a [string] */
+    LIMIT_ERROR_TEXT = 4096,              /* bytes kept of a server's message */
+    LIMIT_CLASS_NAME = 4096,              /* an authenticator's or a custom type's class */
+    LIMIT_CREDENTIAL = 4096,
+
+    /* the codec */
+    LIMIT_NESTING = 32,
+    LIMIT_METADATA_BYTES = 64 << 20, /* of one result's decoded column metadata */
+
+    /* memory that is kept for reuse */
+    SMALL_STEP = 64,
+    SMALL_MAX = 1024,
+    LIMIT_KEPT_BYTES = 1 << 20,
+};
+
+#endif

@@ -1,0 +1,314 @@
+/* The cursor over rows. One bounds-checked walk finds the cells of a row; getters then only look at a cell's length and type.
+ * Cells beyond the cached ones are found by walking on from the last of them, inside the row that has been checked. */
+#include "protocol/rows.h"
+
+#include "protocol/value.h"
+
+enum {
+    FLAG_PRESENT = 1, /* there is a row to read from */
+    FLAG_SHORT = 2,   /* a tuple or UDT: its last fields may be missing, which is null (v4 section 7) */
+};
+
+static const uint8_t absent[4] = {0xFF, 0xFF, 0xFF, 0xFF}; /* a cell that is null */
+
+/* --- moving ---------------------------------------------------------------------------------------------------------------- */
+
+struct cqlua_rows rows_over(const struct type *types, uint32_t columns, uint32_t rows, struct cqlua_slice body, bool has_more)
+{
+    struct reader reader = reader_of(body);
+    struct cqlua_rows cursor;
+    cursor.types = types;
+    cursor.next = reader.at;
+    cursor.end = reader.end;
+    cursor.columns = columns;
+    cursor.rows_left = rows;
+    cursor.row = 0;
+    cursor.found = 0;
+    cursor.status = has_more ? CQLUA_MORE_PAGES : 0;
+    cursor.more = has_more;
+    cursor.flags = 0;
+    return cursor; /* `cells` are written before they are read */
+}
+
+static int stop(struct cqlua_rows *rows, int status)
+{
+    rows->rows_left = 0;
+    rows->found = 0;
+    rows->flags &= ~FLAG_PRESENT;
+    rows->status = status;
+    return 0;
+}
+
+static inline int next_row(struct cqlua_rows *rows)
+{
+    if (rows->rows_left == 0) return stop(rows, rows->status);
+    const uint8_t *at = rows->next, *const end = rows->end;
+    const uint32_t columns = rows->columns;
+    uint32_t i = 0;
+    for (; i < columns; i++) {
+        if (end - at < 4) {
+            if (at == end && rows->flags & FLAG_SHORT) break;
+            return stop(rows, CQLUA_EPROTOCOL);
+        }
+        uint32_t len = load_u32(at);
+        if (i < CQLUA_ROWS_CELLS) rows->cells[i] = at;
+        at += 4;
+        if (len > INT32_MAX) continue; /* null */
+        if (len > (size_t)(end - at)) return stop(rows, CQLUA_EPROTOCOL);
+        at += len;
+    }
+    rows->found = i < CQLUA_ROWS_CELLS ? i : CQLUA_ROWS_CELLS;
+    rows->next = at;
+    rows->rows_left--;
+    rows->row++;
+    rows->flags |= FLAG_PRESENT;
+    return 1;
+}
+
+int cqlua_rows_next(struct cqlua_rows *rows)
+{
+    return next_row(rows);
+}
+
+int cqlua_rows_status(const struct cqlua_rows *rows)
+{
+    return rows->status;
+}
+
+uint32_t cqlua_rows_skip(struct cqlua_rows *rows, uint32_t count)
+{
+    uint32_t passed = 0;
+    while (passed < count && next_row(rows)) passed++;
+    return passed;
+}
+
+/* --- cells ----------------------------------------------------------------------------------------------------------------- */
+
+/* A cell that is not cached. The row was checked up to `next`. */
+static const uint8_t *distant_cell(const struct cqlua_rows *row, uint32_t index)
+{
+    if (!(row->flags & FLAG_PRESENT) || index >= row->columns) return NULL;
+    if (row->found == 0) return absent;
+    const uint8_t *at = row->cells[row->found - 1];
+    for (uint32_t i = row->found - 1; i < index; i++) {
+        uint32_t len = load_u32(at);
+        at += 4 + (len > INT32_MAX ? 0 : len);
+        if (at == row->next) return absent;
+    }
+    return at;
+}
+
+/* Where a cell's length stands; NULL: no such column, or no row. */
+static inline const uint8_t *cell_of(const struct cqlua_rows *row, int index)
+{
+    return (uint32_t)index < row->found ? row->cells[index] : distant_cell(row, (uint32_t)index);
+}
+
+static inline const struct type *type_of(const struct cqlua_rows *row, int index)
+{
+    return (const struct type *)row->types + index;
+}
+
+#define ONE(id) (UINT64_C(1) << (id))
+
+/* The bytes of a cell whose type is among `types` (a set of type ids); width 0: of any length. */
+static inline int get(const struct cqlua_rows *row, int index, uint64_t types, uint32_t width, struct cqlua_slice *bytes)
+{
+    const uint8_t *cell = cell_of(row, index);
+    if (cell == NULL || !(types >> type_of(row, index)->id & 1)) return CQLUA_EMISUSE;
+    uint32_t len = load_u32(cell);
+    *bytes = slice(cell + 4, len);
+    if (width > 0 ? len == width : len <= INT32_MAX) return 0;
+    *bytes = slice(NULL, 0);
+    return len == 0 || len > INT32_MAX ? CQLUA_NULL : CQLUA_EPROTOCOL;
+}
+
+int cqlua_row_value(const struct cqlua_rows *row, int index, struct cqlua_value *value)
+{
+    const uint8_t *cell = cell_of(row, index);
+    if (cell == NULL) return CQLUA_EMISUSE;
+    return value_decode(type_of(row, index), cell + 4, (int32_t)load_u32(cell), value);
+}
+
+int cqlua_row_bytes(const struct cqlua_rows *row, int index, struct cqlua_slice *value)
+{
+    return get(row, index, UINT64_MAX, 0, value);
+}
+
+int cqlua_row_text(const struct cqlua_rows *row, int index, struct cqlua_slice *value)
+{
+    return get(row, index, ONE(TYPE_VARCHAR) | ONE(TYPE_ASCII), 0, value);
+}
+
+int cqlua_row_blob(const struct cqlua_rows *row, int index, struct cqlua_slice *value)
+{
+    return get(row, index, ONE(TYPE_BLOB) | ONE(TYPE_CUSTOM), 0, value);
+}
+
+int cqlua_row_bool(const struct cqlua_rows *row, int index, int *value)
+{
+    struct cqlua_slice bytes;
+    int error = get(row, index, ONE(TYPE_BOOLEAN), 1, &bytes);
+    if (error == 0) *value = *(const uint8_t *)bytes.base != 0;
+    return error;
+}
+
+/* --- integers: any type that is not wider ------------------------------------------------------------------------------------ */
+
+static inline int get_integer(const struct cqlua_rows *row, int index, uint64_t types, int64_t *value)
+{
+    const uint8_t *cell = cell_of(row, index);
+    if (cell == NULL || !(types >> type_of(row, index)->id & 1)) return CQLUA_EMISUSE;
+    uint32_t len = load_u32(cell);
+    uint32_t width = type_of(row, index)->id == TYPE_INT ? 4 : (uint32_t)type_width(type_of(row, index));
+    if (len != width) return len == 0 || len > INT32_MAX ? CQLUA_NULL : CQLUA_EPROTOCOL;
+    switch (width) {
+    case 1: *value = (int8_t)cell[4]; return 0;
+    case 2: *value = (int16_t)load_u16(cell + 4); return 0;
+    case 4: *value = (int32_t)load_u32(cell + 4); return 0;
+    default: *value = (int64_t)load_u64(cell + 4); return 0;
+    }
+}
+
+int cqlua_row_i8(const struct cqlua_rows *row, int index, int8_t *value)
+{
+    int64_t wide;
+    int error = get_integer(row, index, ONE(TYPE_TINYINT), &wide);
+    if (error == 0) *value = (int8_t)wide;
+    return error;
+}
+
+int cqlua_row_i16(const struct cqlua_rows *row, int index, int16_t *value)
+{
+    int64_t wide;
+    int error = get_integer(row, index, ONE(TYPE_TINYINT) | ONE(TYPE_SMALLINT), &wide);
+    if (error == 0) *value = (int16_t)wide;
+    return error;
+}
+
+int cqlua_row_i32(const struct cqlua_rows *row, int index, int32_t *value)
+{
+    int64_t wide;
+    int error = get_integer(row, index, ONE(TYPE_TINYINT) | ONE(TYPE_SMALLINT) | ONE(TYPE_INT), &wide);
+    if (error == 0) *value = (int32_t)wide;
+    return error;
+}
+
+int cqlua_row_i64(const struct cqlua_rows *row, int index, int64_t *value)
+{
+    return get_integer(
+        row, index, ONE(TYPE_TINYINT) | ONE(TYPE_SMALLINT) | ONE(TYPE_INT) | ONE(TYPE_BIGINT) | ONE(TYPE_COUNTER), value);
+}
+
+/* --- the other types of fixed width ------------------------------------------------------------------------------------------ */
+
+static inline int get_u32(const struct cqlua_rows *row, int index, uint64_t types, uint32_t *value)
+{
+    struct cqlua_slice bytes;
+    int error = get(row, index, types, 4, &bytes);
+    if (error == 0) *value = load_u32(bytes.base);
+    return error;
+}
+
+static inline int get_u64(const struct cqlua_rows *row, int index, uint64_t types, uint64_t *value)
+{
+    struct cqlua_slice bytes;
+    int error = get(row, index, types, 8, &bytes);
+    if (error == 0) *value = load_u64(bytes.base);
+    return error;
+}
+
+int cqlua_row_f32(const struct cqlua_rows *row, int index, float *value)
+{
+    uint32_t bits;
+    int error = get_u32(row, index, ONE(TYPE_FLOAT), &bits);
+    if (error == 0) memcpy(value, &bits, sizeof bits);
+    return error;
+}
+
+int cqlua_row_f64(const struct cqlua_rows *row, int index, double *value)
+{
+    uint64_t bits;
+    int error = get_u64(row, index, ONE(TYPE_DOUBLE), &bits);
+    if (error == 0) memcpy(value, &bits, sizeof bits);
+    return error;
+}
+
+int cqlua_row_uuid(const struct cqlua_rows *row, int index, uint8_t value[16])
+{
+    struct cqlua_slice bytes;
+    int error = get(row, index, ONE(TYPE_UUID) | ONE(TYPE_TIMEUUID), 16, &bytes);
+    if (error == 0) memcpy(value, bytes.base, 16);
+    return error;
+}
+
+int cqlua_row_inet(const struct cqlua_rows *row, int index, struct cqlua_slice *value)
+{
+    int error = get(row, index, ONE(TYPE_INET), 0, value);
+    if (error != 0 || value->len == 4 || value->len == 16) return error;
+    error = value->len == 0 ? CQLUA_NULL : CQLUA_EPROTOCOL;
+    *value = slice(NULL, 0);
+    return error;
+}
+
+int cqlua_row_date(const struct cqlua_rows *row, int index, int32_t *days_since_1970)
+{
+    uint32_t days;
+    int error = get_u32(row, index, ONE(TYPE_DATE), &days);
+    if (error == 0) *days_since_1970 = (int32_t)(days ^ 0x80000000); /* section 6.5: 2^31 is 1970-01-01 */
+    return error;
+}
+
+int cqlua_row_time(const struct cqlua_rows *row, int index, int64_t *nanoseconds)
+{
+    uint64_t bits;
+    int error = get_u64(row, index, ONE(TYPE_TIME), &bits);
+    if (error != 0) return error;
+    if (bits > VALUE_TIME_MAX) return CQLUA_EPROTOCOL;
+    *nanoseconds = (int64_t)bits;
+    return 0;
+}
+
+int cqlua_row_timestamp(const struct cqlua_rows *row, int index, int64_t *milliseconds)
+{
+    uint64_t bits;
+    int error = get_u64(row, index, ONE(TYPE_TIMESTAMP), &bits);
+    if (error == 0) *milliseconds = (int64_t)bits;
+    return error;
+}
+
+/* --- collections ------------------------------------------------------------------------------------------------------------- */
+
+static int open_tuple(const struct type *type, struct cqlua_slice bytes, struct cqlua_rows *elements)
+{
+    *elements = rows_over(type->children, type->count, 1, bytes, false);
+    elements->flags = FLAG_SHORT;
+    return 0;
+}
+
+/* [int] n and the elements (sections 6.11 to 6.13); an empty value is an empty collection. */
+static int open_collection(const struct type *type, struct cqlua_slice bytes, struct cqlua_rows *elements)
+{
+    struct reader reader = reader_of(bytes);
+    uint32_t count = bytes.len == 0 ? 0 : read_u32(&reader);
+    uint64_t least = (uint64_t)count * type->count * 4; /* each element has a length */
+    if (reader.error != 0 || count > INT32_MAX || least > reader_left(&reader)) return CQLUA_EPROTOCOL;
+    *elements = rows_over(type->children, type->count, count, slice(reader.at, reader_left(&reader)), false);
+    return 0;
+}
+
+int cqlua_row_open(const struct cqlua_rows *row, int index, struct cqlua_rows *elements)
+{
+    const uint64_t tuples = ONE(TYPE_TUPLE) | ONE(TYPE_UDT);
+    const uint64_t collections = ONE(TYPE_LIST) | ONE(TYPE_SET) | ONE(TYPE_MAP);
+    struct cqlua_slice bytes;
+    struct cqlua_rows opened = rows_over(NULL, 0, 0, slice(NULL, 0), false);
+    int error = get(row, index, tuples | collections, 0, &bytes);
+    if (error == 0) {
+        const struct type *type = type_of(row, index);
+        error = tuples >> type->id & 1 ? open_tuple(type, bytes, &opened) : open_collection(type, bytes, &opened);
+    }
+    if (error < 0) opened.status = error; /* a loop over it ends at once and says why */
+    *elements = opened;
+    return error;
+}

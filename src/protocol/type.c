@@ -1,0 +1,244 @@
+/* The type tree: measured first, bounds and nesting checked on the way, then decoded into memory of exactly that size; and
+ * back again; and as CQL text. */
+#include "protocol/type.h"
+
+#include <assert.h>
+
+/* --- the table of types ---------------------------------------------------------------------------------------------------- */
+
+struct description {
+    const char *name; /* as CQL writes it; NULL: no such type */
+    uint8_t kind, width;
+};
+
+/* v4 section 4.2.5.2, v5 adds duration. */
+static const struct description descriptions[] = {
+    [TYPE_CUSTOM] = {"custom", CQLUA_KIND_OTHER, 0},
+    [TYPE_ASCII] = {"ascii", CQLUA_KIND_TEXT, 0},
+    [TYPE_BIGINT] = {"bigint", CQLUA_KIND_BIGINT, 8},
+    [TYPE_BLOB] = {"blob", CQLUA_KIND_BLOB, 0},
+    [TYPE_BOOLEAN] = {"boolean", CQLUA_KIND_BOOL, 1},
+    [TYPE_COUNTER] = {"counter", CQLUA_KIND_BIGINT, 8},
+    [TYPE_DECIMAL] = {"decimal", CQLUA_KIND_OTHER, 0},
+    [TYPE_DOUBLE] = {"double", CQLUA_KIND_DOUBLE, 8},
+    [TYPE_FLOAT] = {"float", CQLUA_KIND_FLOAT, 4},
+    [TYPE_INT] = {"int", CQLUA_KIND_INT, 4},
+    [TYPE_TIMESTAMP] = {"timestamp", CQLUA_KIND_TIMESTAMP, 8},
+    [TYPE_UUID] = {"uuid", CQLUA_KIND_UUID, 16},
+    [TYPE_VARCHAR] = {"text", CQLUA_KIND_TEXT, 0},
+    [TYPE_VARINT] = {"varint", CQLUA_KIND_OTHER, 0},
+    [TYPE_TIMEUUID] = {"timeuuid", CQLUA_KIND_UUID, 16},
+    [TYPE_INET] = {"inet", CQLUA_KIND_INET, 0},
+    [TYPE_DATE] = {"date", CQLUA_KIND_DATE, 4},
+    [TYPE_TIME] = {"time", CQLUA_KIND_TIME, 8},
+    [TYPE_SMALLINT] = {"smallint", CQLUA_KIND_INT, 2},
+    [TYPE_TINYINT] = {"tinyint", CQLUA_KIND_INT, 1},
+    [TYPE_DURATION] = {"duration", CQLUA_KIND_OTHER, 0},
+    [TYPE_LIST] = {"list", CQLUA_KIND_LIST, 0},
+    [TYPE_MAP] = {"map", CQLUA_KIND_MAP, 0},
+    [TYPE_SET] = {"set", CQLUA_KIND_LIST, 0},
+    [TYPE_UDT] = {"udt", CQLUA_KIND_TUPLE, 0},
+    [TYPE_TUPLE] = {"tuple", CQLUA_KIND_TUPLE, 0},
+};
+
+static const struct description *describe(uint16_t id)
+{
+    bool is_known = id < sizeof descriptions / sizeof descriptions[0] && descriptions[id].name != NULL;
+    return is_known ? &descriptions[id] : NULL;
+}
+
+enum cqlua_kind type_kind(const struct type *type)
+{
+    const struct description *description = describe(type->id);
+    return description == NULL ? CQLUA_KIND_OTHER : (enum cqlua_kind)description->kind;
+}
+
+int type_width(const struct type *type)
+{
+    const struct description *description = describe(type->id);
+    return description == NULL ? 0 : description->width;
+}
+
+const char *type_name(const struct type *type)
+{
+    const struct description *description = describe(type->id);
+    return description == NULL ? "unknown" : description->name;
+}
+
+/* Children of a collection of this id; 0 for those that say their count themselves, and for scalars. */
+static uint32_t children_of(uint16_t id)
+{
+    return id == TYPE_MAP ? 2 : id == TYPE_LIST || id == TYPE_SET ? 1 : 0;
+}
+
+/* --- text ---------------------------------------------------------------------------------------------------------------- */
+
+/* CQL reads an identifier as it stands only if it is [a-z][a-z0-9_]*. */
+static bool is_plain_identifier(struct cqlua_slice name)
+{
+    const uint8_t *at = name.base;
+    for (size_t i = 0; i < name.len; i++) {
+        bool is_letter = at[i] >= 'a' && at[i] <= 'z';
+        bool is_other = (at[i] >= '0' && at[i] <= '9') || at[i] == '_';
+        if (!is_letter && (i == 0 || !is_other)) return false;
+    }
+    return name.len > 0;
+}
+
+static void put_quoted(struct buffer *buffer, struct cqlua_slice text, char quote)
+{
+    const uint8_t *at = text.base;
+    put_u8(buffer, (uint8_t)quote);
+    for (size_t i = 0; i < text.len; i++) {
+        if (at[i] == quote) put_u8(buffer, (uint8_t)quote);
+        put_u8(buffer, at[i]);
+    }
+    put_u8(buffer, (uint8_t)quote);
+}
+
+static size_t quoted_length(struct cqlua_slice text, char quote)
+{
+    const uint8_t *at = text.base;
+    size_t length = text.len + 2;
+    for (size_t i = 0; i < text.len; i++) length += at[i] == quote;
+    return length;
+}
+
+static void put_text(struct buffer *buffer, const char *text)
+{
+    put_raw(buffer, text, strlen(text));
+}
+
+void type_text(struct buffer *buffer, const struct type *type)
+{
+    if (type->id == TYPE_CUSTOM) {
+        put_quoted(buffer, type->name, '\'');
+    } else if (type->id == TYPE_UDT) {
+        if (is_plain_identifier(type->name)) put_raw(buffer, type->name.base, type->name.len);
+        else put_quoted(buffer, type->name, '"');
+    } else {
+        put_text(buffer, type_name(type));
+        if (children_of(type->id) == 0 && type->id != TYPE_TUPLE) return;
+        put_text(buffer, "<");
+        for (uint32_t i = 0; i < type->count; i++) {
+            if (i > 0) put_text(buffer, ", ");
+            type_text(buffer, &type->children[i]);
+        }
+        put_text(buffer, ">");
+    }
+}
+
+/* --- measuring ------------------------------------------------------------------------------------------------------------- */
+
+struct measure {
+    size_t arena; /* bytes of children and field names */
+    size_t text;  /* of the type's text */
+};
+
+static void measure_option(struct reader *reader, int depth, struct measure *measure);
+
+static void measure_children(struct reader *reader, int depth, uint32_t count, struct measure *measure)
+{
+    measure->text += 2;
+    for (uint32_t i = 0; i < count && reader->error == 0; i++) {
+        measure->arena += sizeof(struct type);
+        measure->text += 2;
+        measure_option(reader, depth + 1, measure);
+    }
+}
+
+static void measure_udt(struct reader *reader, int depth, struct measure *measure)
+{
+    read_string(reader);
+    struct cqlua_slice name = read_string(reader);
+    uint32_t count = read_u16(reader);
+    size_t text = measure->text + (is_plain_identifier(name) ? name.len : quoted_length(name, '"'));
+    for (uint32_t i = 0; i < count && reader->error == 0; i++) {
+        measure->arena += sizeof(struct type) + sizeof(struct cqlua_slice);
+        read_string(reader);
+        measure_option(reader, depth + 1, measure);
+    }
+    measure->text = text; /* the fields are not part of it */
+}
+
+static void measure_option(struct reader *reader, int depth, struct measure *measure)
+{
+    uint16_t id = read_u16(reader);
+    const struct description *description = describe(id);
+    if (description == NULL || depth > LIMIT_NESTING || measure->arena + measure->text > LIMIT_METADATA_BYTES) {
+        reader_fail(reader);
+        return;
+    }
+    if (id == TYPE_CUSTOM) {
+        measure->text += quoted_length(read_string(reader), '\'');
+    } else if (id == TYPE_UDT) {
+        measure_udt(reader, depth, measure);
+    } else {
+        measure->text += strlen(description->name);
+        if (id == TYPE_TUPLE) measure_children(reader, depth, read_u16(reader), measure);
+        else if (children_of(id) > 0) measure_children(reader, depth, children_of(id), measure);
+    }
+}
+
+size_t type_measure(struct reader *reader)
+{
+    struct measure measure = {0, 1}; /* the text's NUL */
+    measure_option(reader, 1, &measure);
+    return measure.arena + measure.text;
+}
+
+/* --- decoding -------------------------------------------------------------------------------------------------------------- */
+
+static void *take(struct type_arena *arena, size_t size)
+{
+    assert(size <= (size_t)(arena->end - arena->at) && "the arena is as large as was measured");
+    void *taken = arena->at;
+    arena->at += size;
+    return taken;
+}
+
+static void decode_children(struct reader *reader, struct type_arena *arena, struct type *type, uint32_t count)
+{
+    type->count = count;
+    type->children = take(arena, count * sizeof(struct type));
+    for (uint32_t i = 0; i < count; i++) type_decode(reader, arena, &type->children[i]);
+}
+
+static void decode_udt(struct reader *reader, struct type_arena *arena, struct type *type)
+{
+    type->keyspace = read_string(reader);
+    type->name = read_string(reader);
+    type->count = read_u16(reader);
+    type->children = take(arena, type->count * sizeof(struct type));
+    type->fields = take(arena, type->count * sizeof(struct cqlua_slice));
+    for (uint32_t i = 0; i < type->count; i++) {
+        type->fields[i] = read_string(reader);
+        type_decode(reader, arena, &type->children[i]);
+    }
+}
+
+void type_decode(struct reader *reader, struct type_arena *arena, struct type *type)
+{
+    *type = (struct type){.id = read_u16(reader)};
+    if (type->id == TYPE_CUSTOM) type->name = read_string(reader);
+    else if (type->id == TYPE_UDT) decode_udt(reader, arena, type);
+    else if (type->id == TYPE_TUPLE) decode_children(reader, arena, type, read_u16(reader));
+    else if (children_of(type->id) > 0) decode_children(reader, arena, type, children_of(type->id));
+}
+
+/* --- encoding -------------------------------------------------------------------------------------------------------------- */
+
+void type_encode(struct buffer *buffer, const struct type *type)
+{
+    put_u16(buffer, type->id);
+    if (type->id == TYPE_CUSTOM) put_string(buffer, type->name);
+    if (type->id == TYPE_UDT) {
+        put_string(buffer, type->keyspace);
+        put_string(buffer, type->name);
+    }
+    if (type->id == TYPE_UDT || type->id == TYPE_TUPLE) put_u16(buffer, (uint16_t)type->count);
+    for (uint32_t i = 0; i < type->count; i++) {
+        if (type->id == TYPE_UDT) put_string(buffer, type->fields[i]);
+        type_encode(buffer, &type->children[i]);
+    }
+}

@@ -1,0 +1,39 @@
+/* CQL types as the protocol describes them (v4 section 6: [option]), as a tree. */
+#ifndef CQLUA_PROTOCOL_TYPE_H
+#define CQLUA_PROTOCOL_TYPE_H
+
+#include "base/reader.h"
+#include "protocol/spec.h"
+
+struct type {
+    uint16_t id;                /* enum type_id */
+    uint32_t count;             /* children: list, set 1; map 2; tuple, UDT its fields; else 0 */
+    struct type *children;      /* contiguous: it is what a row cursor over the collection reads by */
+    struct cqlua_slice keyspace, name; /* UDT; custom: name is the class */
+    struct cqlua_slice *fields; /* UDT: names of the children */
+};
+
+/* A bump allocator over memory that is sized beforehand: what it hands out lives and dies with the metadata. */
+struct type_arena {
+    uint8_t *at, *end;
+};
+
+/* Passes over one [option] and gives how many bytes of arena it needs, with room for its text and a NUL; nesting beyond
+ * LIMIT_NESTING and lengths that lie are the reader's error. Linear time, no allocation. */
+size_t type_measure(struct reader *reader);
+/* Decodes one [option] whose measure the arena has room for. Names are slices of the input. */
+void type_decode(struct reader *reader, struct type_arena *arena, struct type *type);
+/* The other direction (the server's side, and tests). */
+void type_encode(struct buffer *buffer, const struct type *type);
+
+/* "int", "list", ...: a static name of the type itself. */
+const char *type_name(const struct type *type);
+/* How a value of this type is carried; its width in bytes if fixed, else 0. Custom classes that name a known type
+ * (org.apache.cassandra.db.marshal.DurationType) are still custom: kind OTHER. */
+enum cqlua_kind type_kind(const struct type *type);
+int type_width(const struct type *type);
+/* Appends the type as CQL writes it: "map<text, frozen<list<int>>>", a UDT as its quoted-if-needed name, a custom type as
+ * 'class.name'. Not NUL-terminated. */
+void type_text(struct buffer *buffer, const struct type *type);
+
+#endif
