@@ -1,4 +1,4 @@
-/* The server's messages RESULT and EVENT, and what stands before each message (v4 and v5, section 4.2). ERROR has its own file. */
+/* The server's messages RESULT and EVENT, and what stands before each message (v4 and v5, section 4.2). ERROR has a file of its own. */
 #include "protocol/response.h"
 
 /* --- shared notations ------------------------------------------------------------------------------------------------------ */
