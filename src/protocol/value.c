@@ -184,12 +184,16 @@ static int encode_time(const struct sink *sink, int64_t nanoseconds)
     return refuse(sink, sink->text);
 }
 
+static bool is_too_long(const struct sink *sink, size_t len)
+{
+    if (len <= INT32_MAX) return false;
+    snprintf(sink->text, REASON_SIZE, "%s of %zu bytes is longer than 2147483647", type_name(sink->type), len);
+    return true;
+}
+
 static int encode_bytes(const struct sink *sink, struct cqlua_slice bytes)
 {
-    if (bytes.len > INT32_MAX) { /* fault 70 */
-        snprintf(sink->text, REASON_SIZE, "%s of %zu bytes is longer than 2147483647", type_name(sink->type), bytes.len);
-        return refuse(sink, sink->text);
-    }
+    if (is_too_long(sink, bytes.len)) return refuse(sink, sink->text); /* fault 70 */
     uint8_t *at = add_value(sink->buffer, (uint32_t)bytes.len);
     if (at != NULL && bytes.len > 0) memcpy(at, bytes.base, bytes.len);
     return sink->buffer->error;
@@ -198,6 +202,7 @@ static int encode_bytes(const struct sink *sink, struct cqlua_slice bytes)
 static int encode_ascii(const struct sink *sink, struct cqlua_slice text)
 {
     const uint8_t *at = text.base;
+    if (is_too_long(sink, text.len)) return refuse(sink, sink->text);
     for (size_t i = 0; i < text.len; i++)
         if (at[i] >= 0x80) {
             snprintf(sink->text, REASON_SIZE, "byte 0x%02X at position %zu does not fit in ascii (0x00 to 0x7F)", at[i], i + 1);

@@ -1,0 +1,547 @@
+/*
+ * cqlua: an asynchronous Apache Cassandra client that a program embeds.
+ *
+ * This is the whole public C API. Conventions:
+ *   - An `int` is 0 or a negative CQLUA_E... code; getters give CQLUA_NULL (1) for null. An `int64_t` is a request's id
+ *     (> 0) or a negative code. Indexes start at 0.
+ *   - Inputs are copied unless a sentence says otherwise. What a result or a prepared statement gives points into it.
+ *   - Callbacks run only in the loop's turn, never inside another call, exactly once for each accepted request.
+ *   - One session belongs to one thread. There is no global state.
+ */
+#ifndef CQLUA_H
+#define CQLUA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define CQLUA_EXPORT __attribute__((visibility("default")))
+#else
+#define CQLUA_EXPORT
+#endif
+
+#define CQLUA_VERSION "0.1.0"
+
+/* The version of the library that is linked, to compare with CQLUA_VERSION. */
+CQLUA_EXPORT const char *cqlua_version(void);
+
+/* Bytes that belong to somebody else; `base` may be NULL only if `len` is 0. */
+struct cqlua_slice {
+    const void *base;
+    size_t len;
+};
+
+/* --- errors -------------------------------------------------------------------------------------------------------------- */
+
+enum { CQLUA_OK = 0, CQLUA_NULL = 1, CQLUA_MORE_PAGES = 2 };
+
+/* Every error: its constant, value, name in Lua, and what it means and what to do. The classes: below 100 the client's own,
+ * from 100 the server's (native protocol v5, section 9). */
+#define CQLUA_ERRORS(X)                                                                                                       \
+    X(TIMEOUT, 1, timeout, "the deadline passed before an answer came")                                                      \
+    X(QUEUE_FULL, 2, queue_full, "the session's queue of waiting requests is full")                                          \
+    X(WRITE_QUEUE_FULL, 3, write_queue_full, "the server has stopped reading and the output buffer is full")                 \
+    X(FRAME_TOO_LARGE, 4, frame_too_large, "a message is larger than max_frame_bytes")                                       \
+    X(NO_NODES, 5, no_nodes, "no node has a connection")                                                                     \
+    X(CONNECTION_LOST, 6, connection_lost, "the connection closed before the answer came")                                   \
+    X(CONNECT_FAILED, 7, connect_failed, "the node could not be connected to")                                               \
+    X(AUTH_FAILED, 8, auth_failed, "authentication failed")                                                                  \
+    X(TLS_FAILED, 9, tls_failed, "the TLS handshake failed")                                                                 \
+    X(PROTOCOL, 10, protocol, "the peer sent bytes that are no valid CQL native protocol")                                   \
+    X(UNSUPPORTED, 11, unsupported, "the server, the protocol version or this build does not support it")                    \
+    X(CLOSED, 12, closed, "the session is closed")                                                                           \
+    X(CANCELLED, 13, cancelled, "the request was cancelled")                                                                 \
+    X(FORKED, 14, forked, "the session belongs to the parent process")                                                       \
+    X(NO_MEMORY, 15, no_memory, "out of memory")                                                                             \
+    X(INVALID_VALUE, 16, invalid_value, "a value does not fit the column's type")                                            \
+    X(TOO_MANY_ROWS, 17, too_many_rows, "more rows than the limit")                                                          \
+    X(INVALID_PAGE_TOKEN, 18, invalid_page_token, "the page token is not one of this query")                                 \
+    X(MISUSE, 19, misuse, "the call is wrong: an argument, an index or a name")                                              \
+    X(SERVER_ERROR, 100, server_error, "the server failed unexpectedly")                                                     \
+    X(PROTOCOL_ERROR, 101, protocol_error, "the server did not understand a message")                                        \
+    X(BAD_CREDENTIALS, 102, bad_credentials, "the server refused the user name or the password")                             \
+    X(UNAVAILABLE, 103, unavailable, "not enough replicas are alive for the consistency level")                              \
+    X(OVERLOADED, 104, overloaded, "the coordinator is overloaded")                                                          \
+    X(IS_BOOTSTRAPPING, 105, is_bootstrapping, "the coordinator is still joining the ring")                                  \
+    X(TRUNCATE_ERROR, 106, truncate_error, "a truncation failed")                                                            \
+    X(WRITE_TIMEOUT, 107, write_timeout, "too few replicas acknowledged the write in time")                                  \
+    X(READ_TIMEOUT, 108, read_timeout, "too few replicas answered the read in time")                                         \
+    X(READ_FAILURE, 109, read_failure, "a replica failed to read")                                                           \
+    X(FUNCTION_FAILURE, 110, function_failure, "a user-defined function failed")                                             \
+    X(WRITE_FAILURE, 111, write_failure, "a replica failed to write")                                                        \
+    X(CDC_WRITE_FAILURE, 112, cdc_write_failure, "the change-data-capture space is full")                                    \
+    X(CAS_WRITE_UNKNOWN, 113, cas_write_unknown, "it is not known whether the conditional write was applied")                \
+    X(SYNTAX_ERROR, 114, syntax_error, "the CQL has a syntax error")                                                         \
+    X(UNAUTHORIZED, 115, unauthorized, "the user may not do this")                                                           \
+    X(INVALID, 116, invalid, "the query is syntactically right but invalid")                                                 \
+    X(CONFIG_ERROR, 117, config_error, "the query is invalid for the server's configuration")                                \
+    X(ALREADY_EXISTS, 118, already_exists, "the keyspace or table exists already")                                           \
+    X(UNPREPARED, 119, unprepared, "the server does not know the prepared statement")
+
+#define CQLUA_ERROR_CODE(constant, value, name, text) CQLUA_E##constant = -(value),
+enum cqlua_error_code { CQLUA_ERRORS(CQLUA_ERROR_CODE) CQLUA_ERROR_CODES_END = 0 };
+#undef CQLUA_ERROR_CODE
+
+/* The sentence above for a code; "success" for 0. Never NULL. */
+CQLUA_EXPORT const char *cqlua_strerror(int code);
+/* The name above ("timeout"), as in Lua; "ok" for 0. Never NULL. */
+CQLUA_EXPORT const char *cqlua_error_name(int code);
+
+/* One try of a request at one node. Times are the session's monotonic clock, in microseconds. */
+struct cqlua_attempt {
+    const char *node;    /* "127.0.0.1:9042"; NULL if no node was reached */
+    int64_t started_us;  /* when its frame was queued on the connection */
+    int64_t duration_us; /* until its outcome */
+    int32_t outcome;     /* 0, or the code with which it ended */
+};
+
+/* An error, as a callback, a completion or cqlua_statement_error gives it. Lives as long as what gave it. */
+struct cqlua_error {
+    int code;
+    const char *name;          /* cqlua_error_name(code) */
+    const char *message;       /* a sentence that says what to do; server text is in it as the server sent it */
+    const char *node;          /* the coordinator, or NULL */
+    int32_t server_code;       /* the native protocol's error code verbatim, -1 if no server sent it */
+    uint8_t may_have_executed; /* 1: the statement may have taken effect */
+    uint8_t retryable;         /* 1: trying again later may succeed and is safe */
+    uint8_t data_present;      /* read_timeout, read_failure */
+    int32_t consistency;       /* what the server sent, -1 if nothing; as enum cqlua_consistency */
+    int32_t required, received, alive, failures, block_for, contentions; /* -1 where the server sent none */
+    const char *write_type;               /* write_timeout, write_failure: "SIMPLE", "BATCH", ...; else NULL */
+    const char *keyspace, *table;         /* already_exists, function_failure; else NULL */
+    const char *function, *arg_types;     /* function_failure: its name, and its argument types separated by ", " */
+    struct cqlua_slice statement_id;      /* unprepared: the id that the server does not know */
+    struct cqlua_slice failure_map;       /* v5 failures: the [inetaddr, short] pairs as received */
+    struct cqlua_slice paging_state;      /* a failed page: where to resume; else empty */
+    const char *column;                   /* invalid_value: the column's name; else NULL */
+    int32_t index;                        /* invalid_value: its index; -1 */
+    const struct cqlua_attempt *attempts; /* the history, oldest first */
+    size_t attempts_count;
+};
+
+/* --- memory -------------------------------------------------------------------------------------------------------------- */
+
+/* All memory of a session and its loop comes from here. `resize` behaves like realloc: size 0 frees and returns NULL. It
+ * must not call into cqlua: it is the only code of the user that the library calls. */
+struct cqlua_allocator {
+    void *(*resize)(void *arg, void *base, size_t old_size, size_t new_size);
+    void *arg;
+};
+
+/* --- the loop ------------------------------------------------------------------------------------------------------------ */
+
+struct cqlua_loop;
+
+enum { CQLUA_READ = 1, CQLUA_WRITE = 2 };
+
+/* What a host's event loop offers. See <cqlua/libev.h> for a complete adapter. Each function gets the `host` pointer given to
+ * cqlua_loop_on. */
+struct cqlua_loop_hooks {
+    /* Starts, changes or (events == 0) stops watching fd. `*watcher` is the adapter's own memory of it, NULL at first; when fd
+     * is ready the adapter calls cqlua_loop_ready(loop, key, events). Returns 0 or CQLUA_ENO_MEMORY. */
+    int (*watch)(void *host, int fd, int events, void *key, void **watcher);
+    /* Call cqlua_loop_turn once, delay_us from now (0: as soon as the loop turns); a new call replaces the former; negative:
+     * never. A loop with neither a watch nor a timer left may end. */
+    void (*timer)(void *host, int64_t delay_us);
+    /* Call cqlua_loop_turn before the loop next sleeps: something was submitted. */
+    void (*defer)(void *host);
+    /* cqlua_loop_free: stop everything and free `host` if it was allocated. */
+    void (*free)(void *host);
+    /* Optional (NULL: cqlua_loop_run and _step fail with CQLUA_EUNSUPPORTED): let the loop wait once, wait_us at most
+     * (negative: without a limit), and handle what is ready. Returns 0, or CQLUA_NULL if nothing is left to wait for. */
+    int (*wait)(void *host, int64_t wait_us);
+};
+
+/* A loop driven by a host's hooks. NULL if out of memory. `allocator` may be NULL (malloc). */
+CQLUA_EXPORT struct cqlua_loop *cqlua_loop_on(const struct cqlua_loop_hooks *hooks, void *host,
+                                              const struct cqlua_allocator *allocator);
+/* For adapters: what was watched with `key` is ready; the time has come or a deferred turn is due. */
+CQLUA_EXPORT void cqlua_loop_ready(struct cqlua_loop *loop, void *key, int events);
+CQLUA_EXPORT void cqlua_loop_turn(struct cqlua_loop *loop);
+
+/* A loop of its own (libev's, made for this loop alone). NULL if out of memory. */
+CQLUA_EXPORT struct cqlua_loop *cqlua_loop_new(void);
+/* Runs until every session of the loop is closed. 0, or CQLUA_EUNSUPPORTED where the host owns the loop. */
+CQLUA_EXPORT int cqlua_loop_run(struct cqlua_loop *loop);
+/* One turn: waits wait_ms at most (negative: until something happens), handles what is ready, sends what was submitted.
+ * budget_us bounds the work (0: no bound). Gives the number of completions handled or a negative code. */
+CQLUA_EXPORT int cqlua_loop_step(struct cqlua_loop *loop, int wait_ms, int64_t budget_us);
+/* The loop's monotonic clock in microseconds, as read at its last turn. */
+CQLUA_EXPORT int64_t cqlua_loop_now(struct cqlua_loop *loop);
+/* Ends the loop's own use of the host's loop. Sessions must have been freed. NULL is harmless. */
+CQLUA_EXPORT void cqlua_loop_free(struct cqlua_loop *loop);
+
+/* --- options ------------------------------------------------------------------------------------------------------------- */
+
+enum cqlua_consistency {
+    CQLUA_ANY = 0x00,
+    CQLUA_ONE = 0x01,
+    CQLUA_TWO = 0x02,
+    CQLUA_THREE = 0x03,
+    CQLUA_QUORUM = 0x04,
+    CQLUA_ALL = 0x05,
+    CQLUA_LOCAL_QUORUM = 0x06,
+    CQLUA_EACH_QUORUM = 0x07,
+    CQLUA_SERIAL = 0x08,
+    CQLUA_LOCAL_SERIAL = 0x09,
+    CQLUA_LOCAL_ONE = 0x0A,
+};
+/* "local_quorum" and the like; NULL if unknown / -1 if unknown. */
+CQLUA_EXPORT const char *cqlua_consistency_name(int consistency);
+CQLUA_EXPORT int cqlua_consistency_parse(const char *name);
+
+enum { CQLUA_DEFAULT = 0, CQLUA_YES = 1, CQLUA_NO = 2 };
+
+struct cqlua_transport; /* <cqlua/transport.h> */
+
+/* What a session is opened with. Strings are copied by cqlua_session_open; zeros mean the defaults given here. */
+struct cqlua_options {
+    size_t size;                /* set by cqlua_options_init */
+    const char *contact_points; /* "127.0.0.1": names or addresses, each with an optional :port ([::1]:9042), commas between */
+    uint16_t port;              /* 9042: for contact points that name none */
+    const char *keyspace;       /* none */
+    const char *username;       /* none: PLAIN authentication, if the server asks for it */
+    const char *password;
+    int ask_credentials;        /* 1: each connection that must authenticate asks the opening queue (CQLUA_ASK_CREDENTIALS) */
+    int allow_plaintext_auth;   /* 1: a password may travel unencrypted beyond loopback */
+    const char *authenticators; /* class names, commas between, that may get the password besides Cassandra's own */
+    int protocol_version;       /* 0: negotiate from the highest; 4, 5: exactly this */
+    int32_t connect_timeout_ms; /* 10,000: from open until the first connection is ready, retries included */
+    int32_t request_timeout_ms; /* 10,000 (30,000 for schema statements) */
+    int32_t attempt_timeout_ms; /* a third of the request's timeout */
+    int32_t heartbeat_interval_ms, heartbeat_timeout_ms; /* 10,000 of silence; 5,000 to answer */
+    int32_t reconnect_min_ms, reconnect_max_ms;          /* 1,000 and 60,000: exponential, with jitter */
+    int32_t connections_min, connections_max;            /* 1 and 4 for each node */
+    int32_t max_retries;        /* 3; -1: none */
+    int32_t max_in_flight;      /* 32,767 for each connection */
+    int32_t max_queued;         /* 131,072 requests waiting in the session */
+    int32_t max_prepared;       /* 4,096 statements in the cache */
+    int64_t max_frame_bytes;    /* 256 MiB */
+    int consistency;            /* 0 (ANY) means LOCAL_QUORUM: ask for ANY in the statement's options */
+    int32_t page_size;          /* 5,000 rows */
+    struct cqlua_allocator allocator;  /* malloc */
+    struct cqlua_transport *transport; /* NULL: sockets and c-ares on the loop; see <cqlua/transport.h> */
+};
+#define cqlua_options_init(options) cqlua_options_init_sized((options), sizeof *(options))
+CQLUA_EXPORT void cqlua_options_init_sized(struct cqlua_options *options, size_t size);
+
+/* --- session ------------------------------------------------------------------------------------------------------------- */
+
+struct cqlua_session;
+struct cqlua_prepared;
+struct cqlua_result;
+struct cqlua_queue;
+struct cqlua_statement;
+
+typedef void cqlua_open_fn(void *arg, const struct cqlua_error *err);
+typedef void cqlua_result_fn(void *arg, const struct cqlua_result *res, const struct cqlua_error *err);
+/* `prepared` carries one reference that the callee owns; NULL with an error. */
+typedef void cqlua_prepared_fn(void *arg, struct cqlua_prepared *prepared, const struct cqlua_error *err);
+
+/* Opens a session on the loop; does no I/O itself. `on_open` (may be NULL) hears once whether the first connection came up.
+ * Requests may be submitted at once: they wait for it, their deadlines running. Errors: MISUSE (a bad option: nothing was
+ * opened), UNSUPPORTED, NO_MEMORY; cqlua_session_open_error explains. */
+CQLUA_EXPORT int cqlua_session_open(struct cqlua_session **session, const struct cqlua_options *options,
+                                    struct cqlua_loop *loop, cqlua_open_fn *on_open, void *arg);
+/* The same, the outcome as a completion of kind CQLUA_OPENED with this tag; the session's questions go to the queue too. */
+CQLUA_EXPORT int cqlua_session_open_to(struct cqlua_session **session, const struct cqlua_options *options,
+                                       struct cqlua_loop *loop, struct cqlua_queue *queue, uint64_t tag);
+/* Checks options as cqlua_session_open does: 0, or a code with a sentence in text (cut to size). */
+CQLUA_EXPORT int cqlua_options_check(const struct cqlua_options *options, char *text, size_t size);
+/* No new request is accepted; those in flight are waited for drain_ms at most (0: not at all), the rest completes as
+ * `closed`. May be called again, which may shorten the wait. */
+CQLUA_EXPORT void cqlua_session_close(struct cqlua_session *session, int32_t drain_ms);
+CQLUA_EXPORT int cqlua_session_is_closed(const struct cqlua_session *session);
+/* After close has ended; earlier, it closes at once and completes the rest as `closed` before it returns: callbacks are then
+ * called from within, queues keep their completions. Results, prepared statements and queues stay valid. NULL is harmless. */
+CQLUA_EXPORT void cqlua_session_free(struct cqlua_session *session);
+/* The native protocol version in use; 0 before the first connection. */
+CQLUA_EXPORT int cqlua_session_protocol_version(const struct cqlua_session *session);
+/* Bytes of the allocator that the session holds, results included. */
+CQLUA_EXPORT size_t cqlua_session_memory(const struct cqlua_session *session);
+
+struct cqlua_session_counters {
+    uint64_t requests, errors, retries, timeouts, orphans, late_replies; /* since open */
+    uint32_t in_flight, queued, connections;                             /* now */
+};
+CQLUA_EXPORT void cqlua_session_count(const struct cqlua_session *session, struct cqlua_session_counters *counters);
+
+/* Makes `keyspace` (a name as the schema has it, unquoted) that of new requests. The completion says whether the server knows
+ * it; if not, the session goes back to the former. */
+CQLUA_EXPORT int64_t cqlua_session_use(struct cqlua_session *session, const char *keyspace, cqlua_result_fn *fn, void *arg);
+CQLUA_EXPORT int64_t cqlua_session_use_to(struct cqlua_session *session, const char *keyspace, struct cqlua_queue *queue,
+                                          uint64_t tag);
+
+/* --- statements ---------------------------------------------------------------------------------------------------------- */
+
+/* What one call may ask for; zeros mean the session's defaults. */
+struct cqlua_call {
+    int32_t timeout_ms;            /* 0: the session's; at most 300,000 */
+    int32_t attempt_timeout_ms;    /* 0: the session's */
+    int32_t consistency;           /* -1: the session's */
+    int32_t serial_consistency;    /* -1: the server's */
+    int32_t page_size;             /* 0: the session's; -1: no paging */
+    int32_t idempotent;            /* CQLUA_DEFAULT: SELECT yes, all else no */
+    int32_t max_retries;           /* 0: the session's; -1: none */
+    int32_t tracing;               /* 1: the server traces the request */
+    int32_t has_timestamp;         /* 1: `timestamp_us` counts */
+    int32_t has_now_in_seconds;    /* 1: `now_in_seconds` counts (v5) */
+    int64_t timestamp_us;
+    int32_t now_in_seconds;
+    int32_t values_nil_as;         /* reserved */
+    struct cqlua_slice paging_state; /* empty: from the start. Borrowed until the statement is executed */
+    const char *keyspace;          /* NULL: the session's; v5 only. Borrowed until the statement is executed */
+};
+
+enum { CQLUA_STATEMENT_VALUES = 256, CQLUA_STATEMENT_SLOTS = 16 };
+
+/* A statement: a prepared one with values, or a text without. Lives where the caller puts it; everything but `options` is
+ * private. */
+struct cqlua_statement {
+    struct cqlua_call options;
+    struct cqlua_prepared *prepared;
+    const char *text; /* borrowed from the caller until execute */
+    size_t text_len;
+    struct cqlua_error *error;
+    uint8_t *values;       /* [bytes] values in the order of binding */
+    size_t values_len, values_capacity;
+    uint32_t *slots;       /* by marker: 1 + offset into values, 0 if unbound */
+    uint32_t slots_count, bound, in_order;
+    int32_t open_depth;
+    uint8_t values_inline[CQLUA_STATEMENT_VALUES];
+    uint32_t slots_inline[CQLUA_STATEMENT_SLOTS];
+};
+
+/* A statement of a prepared one (takes a reference). */
+CQLUA_EXPORT void cqlua_statement_init(struct cqlua_statement *st, struct cqlua_prepared *prepared);
+/* A statement of a text that has no bind markers: DDL and the like. `text` is borrowed until the statement is executed. */
+CQLUA_EXPORT void cqlua_statement_init_text(struct cqlua_statement *st, const char *text);
+CQLUA_EXPORT void cqlua_statement_init_text_len(struct cqlua_statement *st, const char *text, size_t len);
+/* Unbinds all values and forgets the error; options stay. */
+CQLUA_EXPORT void cqlua_statement_reset(struct cqlua_statement *st);
+/* Frees what it holds. Always right, also after execute. */
+CQLUA_EXPORT void cqlua_statement_dispose(struct cqlua_statement *st);
+/* The first error of a bind or of execute; NULL if none. Borrowed until reset or dispose. */
+CQLUA_EXPORT const struct cqlua_error *cqlua_statement_error(const struct cqlua_statement *st);
+
+/* Bind a value to marker `index` (cqlua_prepared_param). The C type must be the one of the marker's CQL type, integers of
+ * another width are converted if they fit. Binding again replaces. Errors stick in the statement: MISUSE (no such marker),
+ * INVALID_VALUE (the wrong type, out of range, or too long), NO_MEMORY. */
+CQLUA_EXPORT int cqlua_bind_null(struct cqlua_statement *st, int index);
+CQLUA_EXPORT int cqlua_bind_unset(struct cqlua_statement *st, int index);
+CQLUA_EXPORT int cqlua_bind_bool(struct cqlua_statement *st, int index, int value);
+CQLUA_EXPORT int cqlua_bind_i8(struct cqlua_statement *st, int index, int8_t value);
+CQLUA_EXPORT int cqlua_bind_i16(struct cqlua_statement *st, int index, int16_t value);
+CQLUA_EXPORT int cqlua_bind_i32(struct cqlua_statement *st, int index, int32_t value);
+CQLUA_EXPORT int cqlua_bind_i64(struct cqlua_statement *st, int index, int64_t value);
+CQLUA_EXPORT int cqlua_bind_f32(struct cqlua_statement *st, int index, float value);
+CQLUA_EXPORT int cqlua_bind_f64(struct cqlua_statement *st, int index, double value);
+CQLUA_EXPORT int cqlua_bind_text(struct cqlua_statement *st, int index, const char *value, size_t len);
+CQLUA_EXPORT int cqlua_bind_blob(struct cqlua_statement *st, int index, const void *value, size_t len);
+CQLUA_EXPORT int cqlua_bind_uuid(struct cqlua_statement *st, int index, const uint8_t value[16]);
+CQLUA_EXPORT int cqlua_bind_inet(struct cqlua_statement *st, int index, const uint8_t *value, size_t len); /* 4 or 16 bytes */
+CQLUA_EXPORT int cqlua_bind_date(struct cqlua_statement *st, int index, int32_t days_since_1970);
+CQLUA_EXPORT int cqlua_bind_time(struct cqlua_statement *st, int index, int64_t nanoseconds);        /* 0 .. 86399999999999 */
+CQLUA_EXPORT int cqlua_bind_timestamp(struct cqlua_statement *st, int index, int64_t milliseconds); /* since 1970 */
+
+/* --- values of every type at once, for bindings -------------------------------------------------------------------------- */
+
+/* What a cell or a bind value is, in the C type that carries it exactly. */
+enum cqlua_kind {
+    CQLUA_KIND_NULL,
+    CQLUA_KIND_UNSET,     /* bind only */
+    CQLUA_KIND_BOOL,      /* i64: 0, 1 */
+    CQLUA_KIND_INT,       /* i64: tinyint, smallint, int */
+    CQLUA_KIND_BIGINT,    /* i64: bigint, counter */
+    CQLUA_KIND_FLOAT,     /* f64, exactly a float */
+    CQLUA_KIND_DOUBLE,    /* f64 */
+    CQLUA_KIND_TEXT,      /* bytes: ascii, text */
+    CQLUA_KIND_BLOB,      /* bytes: blob, and custom types */
+    CQLUA_KIND_UUID,      /* bytes: 16; uuid, timeuuid */
+    CQLUA_KIND_INET,      /* bytes: 4 or 16 */
+    CQLUA_KIND_DATE,      /* i64: days since 1970-01-01 */
+    CQLUA_KIND_TIME,      /* i64: nanoseconds since midnight */
+    CQLUA_KIND_TIMESTAMP, /* i64: milliseconds since 1970 */
+    CQLUA_KIND_LIST,      /* list, set: read with cqlua_row_open, 1 column */
+    CQLUA_KIND_MAP,       /* read with cqlua_row_open, 2 columns */
+    CQLUA_KIND_TUPLE,     /* tuple, UDT: read with cqlua_row_open, one row */
+    CQLUA_KIND_OTHER,     /* bytes: a type that this version does not decode */
+};
+struct cqlua_value {
+    enum cqlua_kind kind;
+    int64_t i64;
+    double f64;
+    struct cqlua_slice bytes;
+};
+
+/* The value's text as CQL writes it, without quotes: uuid, inet, date, time. Gives the length; `out` has at least
+ * CQLUA_TEXT_MAX bytes and is not NUL-terminated. Negative: not one of these kinds, or a date beyond years 0 to 9999 in text
+ * is written with its sign. */
+enum { CQLUA_TEXT_MAX = 64 };
+CQLUA_EXPORT int cqlua_value_text(const struct cqlua_value *value, char *out);
+/* The other way round: reads text as `kind` (UUID, INET, DATE, TIME, TIMESTAMP) into value; UUID and INET bytes are written to
+ * `storage` (16 bytes). 0 or CQLUA_EINVALID_VALUE. */
+CQLUA_EXPORT int cqlua_value_parse(enum cqlua_kind kind, const char *text, size_t len, uint8_t *storage,
+                                   struct cqlua_value *value);
+/* Binds a value whose kind must be the marker's (cqlua_column.kind), or NULL or UNSET. */
+CQLUA_EXPORT int cqlua_bind_value(struct cqlua_statement *st, int index, const struct cqlua_value *value);
+/* A new random (version 4) UUID, and a time-based (version 1) one for a time in milliseconds. 0, or MISUSE (no entropy). */
+CQLUA_EXPORT int cqlua_uuid(uint8_t out[16]);
+
+/* --- prepared statements ------------------------------------------------------------------------------------------------- */
+
+/* Every pointer is borrowed from the prepared statement or the result. Slices of names are also NUL-terminated. */
+struct cqlua_column {
+    struct cqlua_slice keyspace, table, name;
+    const char *type;     /* as CQL writes it: "frozen<list<int>>" */
+    enum cqlua_kind kind; /* how it is read and bound; INT covers three widths, see `width` */
+    int width;            /* bytes of a fixed-width type, 0 if variable */
+};
+
+CQLUA_EXPORT struct cqlua_prepared *cqlua_prepared_ref(struct cqlua_prepared *prepared);
+CQLUA_EXPORT void cqlua_prepared_unref(struct cqlua_prepared *prepared); /* NULL is harmless */
+CQLUA_EXPORT struct cqlua_slice cqlua_prepared_text(const struct cqlua_prepared *prepared);
+/* The index of the marker with this name, or CQLUA_EMISUSE: bind functions make the right error of that. */
+CQLUA_EXPORT int cqlua_prepared_param(const struct cqlua_prepared *prepared, const char *name);
+CQLUA_EXPORT int cqlua_prepared_params_count(const struct cqlua_prepared *prepared);
+CQLUA_EXPORT int cqlua_prepared_params_column(const struct cqlua_prepared *prepared, int index, struct cqlua_column *column);
+CQLUA_EXPORT int cqlua_prepared_columns_count(const struct cqlua_prepared *prepared);
+CQLUA_EXPORT int cqlua_prepared_column(const struct cqlua_prepared *prepared, int index, struct cqlua_column *column);
+/* The name among markers that is nearest to `name`; NULL if none is near. */
+CQLUA_EXPORT const char *cqlua_prepared_nearest(const struct cqlua_prepared *prepared, const char *name);
+/* 1 if the statement reads only (SELECT). */
+CQLUA_EXPORT int cqlua_prepared_is_select(const struct cqlua_prepared *prepared);
+
+/* --- requests ------------------------------------------------------------------------------------------------------------ */
+
+/* Prepares a text on one node; cached by keyspace and text, requests for the same text share one message. */
+CQLUA_EXPORT int64_t cqlua_prepare(struct cqlua_session *session, const char *text, cqlua_prepared_fn *fn, void *arg);
+/* Sends a statement. Errors at once: the statement's first bind error (cqlua_statement_error), MISUSE, INVALID_VALUE (an
+ * unbound marker), QUEUE_FULL, CLOSED, NO_MEMORY; then `fn` is never called. */
+CQLUA_EXPORT int64_t cqlua_execute(struct cqlua_session *session, struct cqlua_statement *st, cqlua_result_fn *fn, void *arg);
+/* The same with a completion in a queue. */
+CQLUA_EXPORT int64_t cqlua_prepare_to(struct cqlua_session *session, const char *text, size_t len, int32_t timeout_ms,
+                                      struct cqlua_queue *queue, uint64_t tag);
+CQLUA_EXPORT int64_t cqlua_submit(struct cqlua_session *session, struct cqlua_statement *st, struct cqlua_queue *queue,
+                                  uint64_t tag);
+/* The cached prepared statement of a text in the session's keyspace, borrowed; NULL if it is not there (yet). */
+CQLUA_EXPORT struct cqlua_prepared *cqlua_session_prepared(struct cqlua_session *session, const char *text, size_t len);
+/* Completes a request as `cancelled` (in the loop's next turn). 0, or MISUSE if it has completed already. */
+CQLUA_EXPORT int cqlua_cancel(struct cqlua_session *session, int64_t id);
+
+/* --- completions --------------------------------------------------------------------------------------------------------- */
+
+enum cqlua_completion_kind { CQLUA_RESULT, CQLUA_PREPARED, CQLUA_OPENED, CQLUA_CLOSED, CQLUA_ASK };
+enum cqlua_question { CQLUA_ASK_NOTHING, CQLUA_ASK_CREDENTIALS };
+
+struct cqlua_completion {
+    uint64_t tag;
+    int64_t id; /* the request's, or the question's (for cqlua_answer) */
+    enum cqlua_completion_kind kind;
+    enum cqlua_question question;    /* kind CQLUA_ASK */
+    const char *asked_by;            /* the node that a question is about; until the completion is released */
+    struct cqlua_result *result;     /* kind CQLUA_RESULT without an error */
+    struct cqlua_prepared *prepared; /* kind CQLUA_PREPARED without an error */
+    struct cqlua_error *error;       /* NULL: success */
+    struct cqlua_session *session;
+};
+
+/* A queue of completions, for one consumer. It must outlive the sessions that were opened to it and the requests that name
+ * it: free sessions first. `wake` (may be NULL) is no callback: it is set to 1 whenever the queue becomes non-empty. */
+CQLUA_EXPORT struct cqlua_queue *cqlua_queue_new(const struct cqlua_allocator *allocator);
+CQLUA_EXPORT void cqlua_queue_free(struct cqlua_queue *queue);
+CQLUA_EXPORT size_t cqlua_queue_length(const struct cqlua_queue *queue);
+/* Takes up to `max` completions, oldest first; gives their number. Their results, prepared statements and errors are the
+ * caller's until cqlua_completions_release; a member set to NULL before that is kept by the caller. */
+CQLUA_EXPORT int cqlua_take(struct cqlua_queue *queue, struct cqlua_completion *out, int max);
+CQLUA_EXPORT void cqlua_completions_release(struct cqlua_completion *completions, int count);
+CQLUA_EXPORT void cqlua_error_free(struct cqlua_error *error);
+
+struct cqlua_answer {
+    const char *username, *password; /* CQLUA_ASK_CREDENTIALS: NULL username: none, which fails the connection */
+};
+/* Answers a question: 0, or MISUSE if nobody waits for it any more. */
+CQLUA_EXPORT int cqlua_answer(struct cqlua_session *session, int64_t question, const struct cqlua_answer *answer);
+
+/* --- results ------------------------------------------------------------------------------------------------------------- */
+
+/* A result kept beyond its callback. A small one moves out of the receive buffer it shares: slices read before stay valid
+ * until the callback returns, those to be kept longer are read again from the value returned. NULL if out of memory. */
+CQLUA_EXPORT struct cqlua_result *cqlua_result_ref(const struct cqlua_result *result);
+CQLUA_EXPORT void cqlua_result_unref(struct cqlua_result *result);
+CQLUA_EXPORT uint32_t cqlua_result_count(const struct cqlua_result *result); /* rows of this page */
+CQLUA_EXPORT int cqlua_result_columns_count(const struct cqlua_result *result);
+CQLUA_EXPORT int cqlua_result_column(const struct cqlua_result *result, int index, struct cqlua_column *column);
+CQLUA_EXPORT int cqlua_result_has_more(const struct cqlua_result *result);
+/* Where the next page starts; empty if this is the last. */
+CQLUA_EXPORT struct cqlua_slice cqlua_result_paging_state(const struct cqlua_result *result);
+CQLUA_EXPORT const char *cqlua_result_coordinator(const struct cqlua_result *result);
+/* 1: applied, 0: not applied (the row holds what is there), -1: not a conditional statement. */
+CQLUA_EXPORT int cqlua_result_applied(const struct cqlua_result *result);
+CQLUA_EXPORT int cqlua_result_warnings_count(const struct cqlua_result *result);
+CQLUA_EXPORT struct cqlua_slice cqlua_result_warning(const struct cqlua_result *result, int index);
+/* 16 bytes, or empty if the request was not traced. */
+CQLUA_EXPORT struct cqlua_slice cqlua_result_tracing_id(const struct cqlua_result *result);
+/* The custom payload as a [bytes map] (v4 section 3), or empty. */
+CQLUA_EXPORT struct cqlua_slice cqlua_result_custom_payload(const struct cqlua_result *result);
+struct cqlua_cost {
+    uint64_t bytes_in, bytes_out; /* of the frames of all attempts */
+    int64_t queue_us, wire_us;    /* waiting for a connection; from the last attempt's frame to its answer */
+    uint32_t attempts;
+};
+CQLUA_EXPORT struct cqlua_cost cqlua_result_cost(const struct cqlua_result *result);
+CQLUA_EXPORT const struct cqlua_attempt *cqlua_result_attempts(const struct cqlua_result *result, size_t *count);
+/* The rows of the page as the protocol has them (v4 section 4.2.5.2, <rows_content>), for readers of their own. */
+CQLUA_EXPORT struct cqlua_slice cqlua_result_body(const struct cqlua_result *result);
+/* The column metadata as the protocol has it: equal bytes mean equal columns. */
+CQLUA_EXPORT struct cqlua_slice cqlua_result_metadata(const struct cqlua_result *result);
+/* A number that is the same for results that share their metadata; unique in its session. */
+CQLUA_EXPORT uint64_t cqlua_result_shape(const struct cqlua_result *result);
+
+enum { CQLUA_ROWS_CELLS = 24 };
+
+/* A cursor over rows: of a result, or of a collection. Everything is private; it borrows from the result. */
+struct cqlua_rows {
+    const void *types;
+    const uint8_t *next, *end;
+    uint32_t columns, rows_left, row, found;
+    int status, more, flags;
+    const uint8_t *cells[CQLUA_ROWS_CELLS];
+};
+CQLUA_EXPORT struct cqlua_rows cqlua_result_rows(const struct cqlua_result *result);
+/* Moves to the next row: 1, or 0 at the end of the page: cqlua_rows_status then tells which end. */
+CQLUA_EXPORT int cqlua_rows_next(struct cqlua_rows *rows);
+/* 0: the end of the result; CQLUA_MORE_PAGES: the page ended, the result goes on; CQLUA_EPROTOCOL: the bytes are wrong. */
+CQLUA_EXPORT int cqlua_rows_status(const struct cqlua_rows *rows);
+/* Passes over up to `count` rows; gives how many. */
+CQLUA_EXPORT uint32_t cqlua_rows_skip(struct cqlua_rows *rows, uint32_t count);
+
+/* Cells of the present row: 0, CQLUA_NULL, MISUSE (no such column, or another type), PROTOCOL (the bytes are wrong). */
+CQLUA_EXPORT int cqlua_row_value(const struct cqlua_rows *row, int index, struct cqlua_value *value);
+CQLUA_EXPORT int cqlua_row_bytes(const struct cqlua_rows *row, int index, struct cqlua_slice *value); /* any type, raw */
+CQLUA_EXPORT int cqlua_row_bool(const struct cqlua_rows *row, int index, int *value);
+CQLUA_EXPORT int cqlua_row_i8(const struct cqlua_rows *row, int index, int8_t *value);
+CQLUA_EXPORT int cqlua_row_i16(const struct cqlua_rows *row, int index, int16_t *value);
+CQLUA_EXPORT int cqlua_row_i32(const struct cqlua_rows *row, int index, int32_t *value);
+CQLUA_EXPORT int cqlua_row_i64(const struct cqlua_rows *row, int index, int64_t *value);
+CQLUA_EXPORT int cqlua_row_f32(const struct cqlua_rows *row, int index, float *value);
+CQLUA_EXPORT int cqlua_row_f64(const struct cqlua_rows *row, int index, double *value);
+CQLUA_EXPORT int cqlua_row_text(const struct cqlua_rows *row, int index, struct cqlua_slice *value);
+CQLUA_EXPORT int cqlua_row_blob(const struct cqlua_rows *row, int index, struct cqlua_slice *value);
+CQLUA_EXPORT int cqlua_row_uuid(const struct cqlua_rows *row, int index, uint8_t value[16]);
+CQLUA_EXPORT int cqlua_row_inet(const struct cqlua_rows *row, int index, struct cqlua_slice *value);
+CQLUA_EXPORT int cqlua_row_date(const struct cqlua_rows *row, int index, int32_t *days_since_1970);
+CQLUA_EXPORT int cqlua_row_time(const struct cqlua_rows *row, int index, int64_t *nanoseconds);
+CQLUA_EXPORT int cqlua_row_timestamp(const struct cqlua_rows *row, int index, int64_t *milliseconds);
+/* A collection, as rows: list and set have 1 column, a map 2; a tuple or UDT is one row. Null reads as an empty collection and
+ * gives CQLUA_NULL. */
+CQLUA_EXPORT int cqlua_row_open(const struct cqlua_rows *row, int index, struct cqlua_rows *elements);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

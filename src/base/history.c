@@ -1,0 +1,56 @@
+#include "base/history.h"
+
+enum { MANY_SIZE = LIMIT_ATTEMPTS * sizeof(struct cqlua_attempt) };
+
+static struct cqlua_attempt *entries(struct history *history)
+{
+    return history->many != NULL ? history->many : &history->one;
+}
+
+static void forget(const struct cqlua_attempt *attempt)
+{
+    char *chars = (char *)(uintptr_t)attempt->node; // NOLINT(performance-no-int-to-ptr): the text was ours to begin with
+    if (chars != NULL) text_unref(container_of(chars, struct text, chars));
+}
+
+void history_dispose(struct history *history)
+{
+    for (uint32_t i = 0; i < history->count; i++) forget(&entries(history)[i]);
+    memory_free(history->memory, history->many, MANY_SIZE);
+    history_init(history, history->memory);
+}
+
+/* Where the next entry goes; NULL if out of memory. */
+static struct cqlua_attempt *next_entry(struct history *history)
+{
+    if (history->count == 0) return &history->one;
+    if (history->many == NULL) {
+        history->many = memory_get(history->memory, MANY_SIZE);
+        if (history->many == NULL) return NULL;
+        history->many[0] = history->one;
+    }
+    if (history->count == LIMIT_ATTEMPTS) forget(&history->many[--history->count]);
+    return &history->many[history->count];
+}
+
+void history_begin(struct history *history, struct text *node, int64_t now_us)
+{
+    struct cqlua_attempt *entry = next_entry(history);
+    if (entry == NULL) return;
+    *entry = (struct cqlua_attempt){.node = node == NULL ? NULL : text_ref(node)->chars, .started_us = now_us};
+    history->count++;
+}
+
+void history_end(struct history *history, int outcome, int64_t now_us)
+{
+    if (history->count == 0) return;
+    struct cqlua_attempt *entry = &entries(history)[history->count - 1];
+    entry->duration_us = now_us - entry->started_us;
+    entry->outcome = outcome;
+}
+
+void history_move(struct history *to, struct history *from)
+{
+    *to = *from;
+    history_init(from, from->memory);
+}

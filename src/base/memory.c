@@ -1,0 +1,161 @@
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What is kept for reuse: one list for each size class. Under a sanitizer nothing is kept, so that it sees each object. */
+#if defined(__SANITIZE_ADDRESS__) || defined(CQLUA_NO_POOLS)
+#define KEEPS 0
+#else
+#define KEEPS 1
+#endif
+
+enum { CLASSES = SMALL_MAX / SMALL_STEP, BLOCK_SIZE = RECEIVE_BLOCK };
+
+struct kept {
+    struct kept *next;
+};
+
+struct memory {
+    struct cqlua_allocator allocator;
+    size_t held;       /* bytes allocated and not freed, as asked for */
+    size_t live;       /* allocations not freed */
+    size_t kept_bytes; /* in the lists */
+    bool released;     /* the owner is gone: keep nothing, and end with the last allocation */
+    struct kept *small[CLASSES]; /* by (size - 1) / SMALL_STEP */
+    struct kept *blocks;         /* of exactly BLOCK_SIZE */
+};
+
+static void *with_realloc(void *arg, void *base, size_t old_size, size_t new_size)
+{
+    (void)arg;
+    (void)old_size;
+    if (new_size > 0) return realloc(base, new_size);
+    free(base);
+    return NULL;
+}
+
+struct memory *memory_new(const struct cqlua_allocator *allocator)
+{
+    struct cqlua_allocator own = {with_realloc, NULL};
+    if (allocator != NULL && allocator->resize != NULL) own = *allocator;
+    struct memory *memory = own.resize(own.arg, NULL, 0, sizeof *memory);
+    if (memory == NULL) return NULL;
+    memset(memory, 0, sizeof *memory);
+    memory->allocator = own;
+    return memory;
+}
+
+static void *raw_resize(struct memory *memory, void *base, size_t old_size, size_t new_size)
+{
+    return memory->allocator.resize(memory->allocator.arg, base, old_size, new_size);
+}
+
+/* The list a size belongs to, NULL if such sizes are not kept; *rounded is what is really allocated. */
+static struct kept **list_of(struct memory *memory, size_t size, size_t *rounded)
+{
+    *rounded = size;
+    if (size == BLOCK_SIZE) return &memory->blocks;
+    if (size > SMALL_MAX) return NULL;
+    size_t class = (size - 1) / SMALL_STEP;
+    *rounded = (class + 1) * SMALL_STEP;
+    return &memory->small[class];
+}
+
+static void drop_list(struct memory *memory, struct kept **list, size_t size)
+{
+    while (*list != NULL) {
+        struct kept *first = *list;
+        *list = first->next;
+        raw_resize(memory, first, size, 0);
+    }
+}
+
+static void end(struct memory *memory)
+{
+    struct cqlua_allocator allocator = memory->allocator;
+    allocator.resize(allocator.arg, memory, sizeof *memory, 0);
+}
+
+void memory_release(struct memory *memory)
+{
+    for (size_t i = 0; i < CLASSES; i++) drop_list(memory, &memory->small[i], (i + 1) * SMALL_STEP);
+    drop_list(memory, &memory->blocks, BLOCK_SIZE);
+    memory->kept_bytes = 0;
+    memory->released = true;
+    if (memory->live == 0) end(memory);
+}
+
+void *memory_get(struct memory *memory, size_t size)
+{
+    size_t rounded;
+    struct kept **list = list_of(memory, size, &rounded);
+    void *base;
+    if (list != NULL && *list != NULL) {
+        base = *list;
+        *list = (*list)->next;
+        memory->kept_bytes -= rounded;
+    } else {
+        base = raw_resize(memory, NULL, 0, rounded);
+        if (base == NULL) return NULL;
+    }
+    memory->held += size;
+    memory->live++;
+    return base;
+}
+
+void *memory_zero(struct memory *memory, size_t size)
+{
+    void *base = memory_get(memory, size);
+    return base == NULL ? NULL : memset(base, 0, size);
+}
+
+void memory_free(struct memory *memory, void *base, size_t size)
+{
+    if (base == NULL) return;
+    size_t rounded;
+    struct kept **list = list_of(memory, size, &rounded);
+    memory->held -= size;
+    memory->live--;
+    if (KEEPS && list != NULL && !memory->released && memory->kept_bytes + rounded <= LIMIT_KEPT_BYTES) {
+        struct kept *kept = base;
+        kept->next = *list;
+        *list = kept;
+        memory->kept_bytes += rounded;
+        return;
+    }
+    raw_resize(memory, base, rounded, 0);
+    if (memory->released && memory->live == 0) end(memory);
+}
+
+void *memory_resize(struct memory *memory, void *base, size_t old_size, size_t new_size)
+{
+    if (base == NULL) return memory_get(memory, new_size);
+    size_t old_rounded, new_rounded;
+    struct kept **old_list = list_of(memory, old_size, &old_rounded);
+    struct kept **new_list = list_of(memory, new_size, &new_rounded);
+    if (old_list == NULL && new_list == NULL) {
+        void *moved = raw_resize(memory, base, old_size, new_size);
+        if (moved != NULL) memory->held += new_size - old_size;
+        return moved;
+    }
+    if (old_list == new_list) { /* the same class: it is large enough already */
+        memory->held += new_size - old_size;
+        return base;
+    }
+    void *moved = memory_get(memory, new_size);
+    if (moved == NULL) return NULL;
+    memcpy(moved, base, old_size < new_size ? old_size : new_size);
+    memory_free(memory, base, old_size);
+    return moved;
+}
+
+size_t memory_held(const struct memory *memory)
+{
+    return memory->held;
+}
+
+void memory_wipe(void *base, size_t size)
+{
+    if (size > 0) explicit_bzero(base, size);
+}

@@ -1,0 +1,35 @@
+/* A session's heap: every allocation goes through the user's allocator, is counted, and small ones are kept for reuse, so that
+ * the steady state allocates nothing. It outlives its owner until the last allocation is freed, so that results and prepared
+ * statements may outlive their session. Knows nothing of what is stored. */
+#ifndef CQLUA_BASE_MEMORY_H
+#define CQLUA_BASE_MEMORY_H
+
+#include <cqlua.h>
+#include <stdbool.h>
+
+#include "base/limits.h"
+
+struct memory;
+
+/* NULL if out of memory. `allocator` may be NULL, or have no function: then malloc. */
+struct memory *memory_new(const struct cqlua_allocator *allocator);
+/* The owner lets go: what is kept for reuse is freed now, the rest as it is freed. */
+void memory_release(struct memory *memory);
+
+/* Uninitialized, zeroed; NULL if out of memory. `size` > 0. */
+void *memory_get(struct memory *memory, size_t size);
+void *memory_zero(struct memory *memory, size_t size);
+/* Grows or shrinks; `base` NULL with old size 0 allocates. NULL: out of memory, the old one stays. */
+void *memory_resize(struct memory *memory, void *base, size_t old_size, size_t new_size);
+/* `size` is the size that was asked for. NULL is harmless. */
+void memory_free(struct memory *memory, void *base, size_t size);
+
+/* Bytes that are allocated and not freed (what is kept for reuse does not count). */
+size_t memory_held(const struct memory *memory);
+
+/* Overwrites a secret in a way that the compiler keeps (SEC7). */
+void memory_wipe(void *base, size_t size);
+
+#define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+
+#endif

@@ -1,0 +1,156 @@
+#include "cluster/cluster.h"
+
+#include <assert.h>
+
+void cluster_init(struct cluster *cluster, struct memory *memory, const struct cqlua_transport *transport,
+                  const struct cluster_options *options, uint64_t seed, int64_t now_us)
+{
+    cluster->memory = memory;
+    cluster->transport = *transport;
+    cluster->options = *options;
+    cluster->random.state = seed;
+    cluster->now_us = now_us;
+    cluster->version = options->protocol_version != 0 ? options->protocol_version : PROTOCOL_HIGHEST;
+    wheel_init(&cluster->wheel, now_us);
+    timer_init(&cluster->timer, TIMER_CLUSTER);
+    cluster->connections.memory = memory;
+    cluster->connections.wheel = &cluster->wheel;
+    struct list *lists[] = {&cluster->nodes, &cluster->lookups, &cluster->submitted, &cluster->waiting, &cluster->in_flight,
+                            &cluster->completed, &cluster->asking, &cluster->dead, &cluster->connections.answers,
+                            &cluster->connections.changed, &cluster->connections.output};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) list_init(lists[i]);
+}
+
+void cluster_connect(struct cluster *cluster, struct text *keyspace, int64_t now_us)
+{
+    cluster->now_us = now_us;
+    cluster->state = CLUSTER_CONNECTING;
+    cluster->keyspace = text_ref(keyspace);
+    wheel_arm(&cluster->wheel, &cluster->timer, now_us + cluster->options.connect_timeout_us);
+    for (struct list *at = cluster->lookups.next; at != &cluster->lookups; at = at->next)
+        lookup_start(container_of(at, struct cqlua_lookup, link));
+    for (struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next)
+        pool_open(container_of(at, struct node, link));
+}
+
+/* --- stopping ---------------------------------------------------------------------------------------------------------------- */
+
+static void close_pool(struct node *node)
+{
+    wheel_cancel(&node->cluster->wheel, &node->timer);
+    for (struct list *at = node->links.next; at != &node->links; at = at->next)
+        link_close(container_of(at, struct cqlua_link, link), CQLUA_ECLOSED, "the session was closed");
+}
+
+static void stop_lookups(struct cluster *cluster)
+{
+    for (struct list *at = cluster->lookups.next; at != &cluster->lookups; at = at->next) {
+        struct cqlua_lookup *lookup = container_of(at, struct cqlua_lookup, link);
+        wheel_cancel(&cluster->wheel, &lookup->timer);
+        if (lookup->is_asked) cluster->transport.ops->forget(cluster->transport.self, lookup);
+        lookup->is_asked = false;
+    }
+}
+
+static void fail_list(struct cluster *cluster, struct list *requests, const struct failure *failure)
+{
+    while (!list_is_empty(requests))
+        request_complete(cluster, container_of(requests->next, struct request, link), error_of(cluster->memory, failure));
+}
+
+/* Requests in any state complete with the failure. */
+static void fail_all(struct cluster *cluster, const struct failure *failure)
+{
+    for (struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next) {
+        struct node *node = container_of(at, struct node, link);
+        for (struct list *in = node->repreparing.next; in != &node->repreparing; in = in->next)
+            fail_list(cluster, &container_of(in, struct reprepare, link)->waiters, failure);
+    }
+    fail_list(cluster, &cluster->in_flight, failure);
+    fail_list(cluster, &cluster->waiting, failure);
+    fail_list(cluster, &cluster->submitted, failure);
+}
+
+static void stop(struct cluster *cluster, enum cluster_state state, const struct failure *failure)
+{
+    cluster->state = state;
+    wheel_cancel(&cluster->wheel, &cluster->timer);
+    stop_lookups(cluster);
+    cluster_settle(cluster); /* answers that have arrived are delivered */
+    fail_all(cluster, failure);
+    for (struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next) close_pool(container_of(at, struct node, link));
+    cluster_settle(cluster);
+}
+
+void cluster_close(struct cluster *cluster)
+{
+    if (cluster->state == CLUSTER_CLOSED) return;
+    struct failure failure;
+    failure_set(&failure, CQLUA_ECLOSED, "the session was closed");
+    stop(cluster, CLUSTER_CLOSED, &failure);
+}
+
+void cluster_fail(struct cluster *cluster)
+{
+    stop(cluster, CLUSTER_FAILED, &cluster->failure);
+}
+
+void cluster_dispose(struct cluster *cluster)
+{
+    pool_free_dead(cluster);
+    while (!list_is_empty(&cluster->nodes)) node_free(container_of(cluster->nodes.next, struct node, link));
+    for (struct list *at; (at = list_take(&cluster->lookups)) != NULL;)
+        memory_free(cluster->memory, container_of(at, struct cqlua_lookup, link), sizeof(struct cqlua_lookup));
+    text_unref(cluster->keyspace);
+    cluster->keyspace = NULL;
+}
+
+void cluster_settle(struct cluster *cluster)
+{
+    struct connection_config *config = &cluster->connections;
+    struct list *at;
+    do { /* answers first: a connection that has closed may have answered before */
+        while ((at = list_take(&config->answers)) != NULL) {
+            struct attempt *attempt = container_of(at, struct attempt, link);
+            request_answered(cluster, container_of(attempt, struct request, attempt));
+        }
+        if ((at = list_take(&config->changed)) != NULL) {
+            struct connection *connection = container_of(at, struct connection, changed);
+            pool_changed(container_of(connection, struct cqlua_link, connection));
+        }
+    } while (at != NULL || !list_is_empty(&config->answers));
+}
+
+void cluster_flush(struct cluster *cluster)
+{
+    for (struct list *at; (at = list_take(&cluster->connections.output)) != NULL;) {
+        struct connection *connection = container_of(at, struct connection, output);
+        pool_flush(container_of(connection, struct cqlua_link, connection));
+    }
+    cluster_settle(cluster);
+}
+
+void cluster_turn(struct cluster *cluster, int64_t now_us)
+{
+    cluster->now_us = now_us;
+    pool_free_dead(cluster);
+    requests_start(cluster);
+    requests_assign(cluster);
+    cluster_settle(cluster);
+    cluster_flush(cluster);
+}
+
+bool cluster_fire(struct cluster *cluster, struct timer *timer, int64_t now_us)
+{
+    cluster->now_us = now_us;
+    switch (timer->kind) {
+    case TIMER_CONNECTION: connection_step(container_of(timer, struct connection, timer), CONNECTION_TIME, now_us); break;
+    case TIMER_ORPHANS: connection_step(container_of(timer, struct connection, orphan_timer), CONNECTION_ORPHAN_TIME, now_us); break;
+    case TIMER_REQUEST: request_time(cluster, container_of(timer, struct request, timer)); break;
+    case TIMER_NODE: node_time(container_of(timer, struct node, timer)); break;
+    case TIMER_LOOKUP: lookup_start(container_of(timer, struct cqlua_lookup, timer)); break;
+    case TIMER_CLUSTER: connecting_failed(cluster, true); break;
+    default: return false;
+    }
+    return true;
+}

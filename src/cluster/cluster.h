@@ -1,0 +1,159 @@
+/* Many connections, sans-I/O: nodes, their pools, reconnection, and the way of requests over them. The transport's operations
+ * are called from here; what happened comes back through the functions below, then the owner settles and takes what has
+ * completed. Knows nothing of callbacks, queues of completions, or results.
+ *
+ *   CONNECTING --first connection ready--> UP
+ *   CONNECTING --deadline, or every node refused--> FAILED
+ *   any state --cluster_close--> CLOSED */
+#ifndef CQLUA_CLUSTER_CLUSTER_H
+#define CQLUA_CLUSTER_CLUSTER_H
+
+#include "base/random.h"
+#include "cluster/address.h"
+#include "cluster/request.h"
+
+enum cluster_state { CLUSTER_CONNECTING, CLUSTER_UP, CLUSTER_FAILED, CLUSTER_CLOSED };
+
+enum { TIMER_REQUEST = 16, TIMER_NODE = 17, TIMER_LOOKUP = 18, TIMER_CLUSTER = 19 }; /* further owners start at 32 */
+
+/* A node is known by its id; its address is an attribute. One pool of connections belongs to it. */
+struct node {
+    struct list link;
+    struct cluster *cluster;
+    uint64_t id;
+    struct cqlua_address address;
+    struct text *name;        /* the address as text: history entries refer to it */
+    struct list links;        /* the pool: all connections, in any state but closed */
+    uint32_t links_count;     /* that are not draining */
+    uint32_t ready_count;     /* that are ready, or switch the keyspace */
+    uint32_t failures;        /* attempts to connect that failed, since the last success */
+    bool is_refused;          /* it answered, and trying again would not help (C1) */
+    struct failure failure;   /* the last */
+    struct timer timer;       /* the next attempt */
+    struct list repreparing;  /* struct reprepare */
+};
+
+/* One connection of a pool, and the transport's pipe below it. */
+struct cqlua_link {
+    struct list link;       /* in the pool; once closed, in the cluster's `dead` */
+    struct list asking;     /* in the cluster's `asking` while credentials are to be asked for */
+    struct node *node;
+    struct connection connection;
+    void *pipe;
+    bool has_pipe;
+    bool is_counted_ready;  /* in node->ready_count */
+    bool is_draining;       /* no longer in node->links_count */
+    bool is_write_blocked;  /* the pipe took less than was given: wait for cqlua_link_writable */
+    int64_t question;       /* EXPECT_CREDENTIALS: the owner's, 0 if none was asked */
+};
+
+/* A contact point that is a name. */
+struct cqlua_lookup {
+    struct list link;
+    struct cluster *cluster;
+    struct contact_point point;
+    bool is_asked;          /* the transport is resolving */
+    bool is_answered;       /* it became nodes */
+    uint32_t failures;
+    struct failure failure;
+    struct timer timer;     /* the next attempt */
+};
+
+struct cluster_options {
+    int protocol_version; /* 0: negotiate */
+    int64_t connect_timeout_us, reconnect_min_us, reconnect_max_us;
+    uint32_t connections_min, connections_max;
+};
+
+struct cluster {
+    struct memory *memory;
+    struct wheel wheel;
+    struct random random;
+    struct cqlua_transport transport;
+    struct cluster_options options;
+    struct connection_config connections; /* shared by all connections */
+    enum cluster_state state;
+    int version;             /* to try; agreed once UP */
+    bool is_version_agreed;
+    struct text *keyspace;   /* to be in before the first connection counts (C1: unknown is an error); NULL: none */
+    struct list nodes, lookups;
+    uint32_t nodes_count;
+    uint64_t next_node_id, next_serial;
+    struct node *turn;       /* whose turn it is: round robin; NULL: the first */
+    struct timer timer;      /* CONNECTING: the deadline */
+    struct failure failure;  /* FAILED: why */
+    struct list submitted, waiting, in_flight, completed; /* requests */
+    uint32_t waiting_count, in_flight_count;              /* waiting: submitted ones too */
+    struct list asking;      /* links that want credentials: the owner takes them out and asks */
+    struct list dead;        /* closed links: freed at the next turn, so that a caller may still look at its own */
+    uint32_t links_count;
+    uint64_t retries, timeouts; /* counters */
+    int64_t now_us;          /* of the present call */
+};
+
+/* `cluster` is the caller's memory. `connections` has its options set (not its queues). The transport is copied. */
+void cluster_init(struct cluster *cluster, struct memory *memory, const struct cqlua_transport *transport,
+                  const struct cluster_options *options, uint64_t seed, int64_t now_us);
+/* 0, MISUSE (not a list of contact points) or NO_MEMORY; before cluster_connect. */
+int cluster_add_contact_points(struct cluster *cluster, const char *list, uint16_t default_port);
+/* Starts to connect; keyspace (may be NULL) is referenced. */
+void cluster_connect(struct cluster *cluster, struct text *keyspace, int64_t now_us);
+/* Closes every connection and lookup at once, and completes every request as `closed`. */
+void cluster_close(struct cluster *cluster);
+/* After close, when the completed requests have been taken. */
+void cluster_dispose(struct cluster *cluster);
+
+/* Time passes: starts what was submitted, sends what can be sent. Timers come through cluster_fire: false, if not its own. */
+void cluster_turn(struct cluster *cluster, int64_t now_us);
+bool cluster_fire(struct cluster *cluster, struct timer *timer, int64_t now_us);
+/* Follows up what connections reported: answers, changes of state. Called after anything that may have changed one. */
+void cluster_settle(struct cluster *cluster);
+/* Hands over what connections have to send. */
+void cluster_flush(struct cluster *cluster);
+
+/* What a transport tells of a link; time is `cluster->now_us`. */
+void pool_connected(struct cqlua_link *link, int code, const char *reason);
+void pool_lost(struct cqlua_link *link, const char *reason);
+void pool_writable(struct cqlua_link *link);
+void lookup_done(struct cqlua_lookup *lookup, const struct cqlua_address *addresses, size_t count, const char *reason);
+
+/* request.c: the way of a request */
+void request_init(struct request *request, struct memory *memory, enum request_kind kind);
+/* Frees references and the outcome; the request must be completed or never submitted. */
+void request_dispose(struct request *request);
+void cluster_submit(struct cluster *cluster, struct request *request);
+/* Completes it as cancelled; false if it has completed already. */
+bool cluster_cancel(struct cluster *cluster, struct request *request);
+/* Takes the next completed request; NULL if there is none. */
+struct request *cluster_take_completed(struct cluster *cluster);
+
+/* --- between the files of the cluster ------------------------------------------------------------------------------------- */
+
+void cluster_fail(struct cluster *cluster); /* connecting has failed: cluster->failure says why */
+
+/* pool.c */
+enum pick { PICK_LINK, PICK_BUSY, PICK_NONE };
+/* The connection for the request's next attempt: BUSY if all that are up are full, or switch the keyspace. */
+enum pick pool_pick(struct cluster *cluster, const struct request *request, struct cqlua_link **link);
+bool pool_has_other(const struct cluster *cluster, const struct node *node); /* another node is connected */
+void pool_open(struct node *node);                                         /* one more connection */
+void pool_changed(struct cqlua_link *link);                                /* its connection's state changed */
+void pool_flush(struct cqlua_link *link);
+void pool_free_dead(struct cluster *cluster);
+void node_time(struct node *node);
+void link_close(struct cqlua_link *link, int code, const char *text);
+/* node.c */
+struct node *node_add(struct cluster *cluster, const struct cqlua_address *address); /* or the one there is; NULL: no memory */
+void node_free(struct node *node);
+void lookup_start(struct cqlua_lookup *lookup);
+void connecting_failed(struct cluster *cluster, bool is_deadline); /* unless some node may still come up */
+/* request.c */
+void requests_start(struct cluster *cluster);
+void requests_assign(struct cluster *cluster);
+void request_answered(struct cluster *cluster, struct request *request);
+void request_lost(struct cluster *cluster, struct request *request, bool was_sent, const struct failure *failure);
+void request_time(struct cluster *cluster, struct request *request);
+void requests_fail_waiting(struct cluster *cluster, const struct failure *failure, const struct text *keyspace);
+void request_complete(struct cluster *cluster, struct request *request, struct cqlua_error *error);
+
+#endif

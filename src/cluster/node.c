@@ -1,0 +1,160 @@
+/* Nodes and contact points: which there are, and why none could be reached. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/backoff.h"
+#include "cluster/cluster.h"
+
+static struct node *node_find(struct cluster *cluster, const struct cqlua_address *address)
+{
+    for (struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next) {
+        struct node *node = container_of(at, struct node, link);
+        if (address_equal(&node->address, address)) return node;
+    }
+    return NULL;
+}
+
+struct node *node_add(struct cluster *cluster, const struct cqlua_address *address)
+{
+    struct node *node = node_find(cluster, address);
+    if (node != NULL || cluster->nodes_count == LIMIT_NODES) return node;
+    node = memory_zero(cluster->memory, sizeof *node);
+    if (node == NULL) return NULL;
+    char name[ADDRESS_TEXT];
+    address_text(address, name);
+    node->name = text_new(cluster->memory, slice_of(name));
+    if (node->name == NULL) {
+        memory_free(cluster->memory, node, sizeof *node);
+        return NULL;
+    }
+    node->cluster = cluster;
+    node->id = ++cluster->next_node_id;
+    node->address = *address;
+    timer_init(&node->timer, TIMER_NODE);
+    list_init(&node->links);
+    list_init(&node->repreparing);
+    list_append(&cluster->nodes, &node->link);
+    cluster->nodes_count++;
+    return node;
+}
+
+void node_free(struct node *node)
+{
+    struct cluster *cluster = node->cluster;
+    list_remove(&node->link);
+    cluster->nodes_count--;
+    text_unref(node->name);
+    memory_free(cluster->memory, node, sizeof *node);
+}
+
+/* --- contact points ---------------------------------------------------------------------------------------------------------- */
+
+static int add_lookup(struct cluster *cluster, const struct contact_point *point)
+{
+    struct cqlua_lookup *lookup = memory_zero(cluster->memory, sizeof *lookup);
+    if (lookup == NULL) return CQLUA_ENO_MEMORY;
+    lookup->cluster = cluster;
+    lookup->point = *point;
+    timer_init(&lookup->timer, TIMER_LOOKUP);
+    list_append(&cluster->lookups, &lookup->link);
+    return 0;
+}
+
+int cluster_add_contact_points(struct cluster *cluster, const char *list, uint16_t default_port)
+{
+    struct contact_point point;
+    int got, rc = 0;
+    while (rc == 0 && (got = contact_point_next(&list, default_port, &point)) != 0) {
+        struct cqlua_address address;
+        if (got < 0) rc = got;
+        else if (!address_parse(point.host, point.port, &address)) rc = add_lookup(cluster, &point);
+        else if (node_add(cluster, &address) == NULL) rc = CQLUA_ENO_MEMORY;
+    }
+    return rc;
+}
+
+static void lookup_failed(struct cqlua_lookup *lookup, const char *reason)
+{
+    struct cluster *cluster = lookup->cluster;
+    failure_set(&lookup->failure, CQLUA_ECONNECT_FAILED, "%s", reason);
+    int64_t delay_us = backoff_delay_us(&cluster->random, ++lookup->failures, (int64_t)CONNECT_BACKOFF_MIN * 1000,
+                                        cluster->options.reconnect_max_us);
+    wheel_arm(&cluster->wheel, &lookup->timer, cluster->now_us + delay_us);
+}
+
+void lookup_start(struct cqlua_lookup *lookup)
+{
+    struct cluster *cluster = lookup->cluster;
+    if (cluster->state > CLUSTER_UP) return;
+    int rc = cluster->transport.ops->resolve(cluster->transport.self, lookup, lookup->point.host);
+    lookup->is_asked = rc == 0;
+    if (rc != 0) lookup_failed(lookup, cqlua_strerror(rc));
+}
+
+void lookup_done(struct cqlua_lookup *lookup, const struct cqlua_address *addresses, size_t count, const char *reason)
+{
+    struct cluster *cluster = lookup->cluster;
+    lookup->is_asked = false;
+    if (count == 0) {
+        lookup_failed(lookup, reason);
+        return;
+    }
+    lookup->is_answered = true;
+    for (size_t i = 0; i < count; i++) {
+        struct cqlua_address address = addresses[i];
+        address.port = lookup->point.port;
+        struct node *node = node_add(cluster, &address);
+        if (node != NULL && list_is_empty(&node->links) && !timer_is_armed(&node->timer)) pool_open(node);
+    }
+}
+
+/* --- why connecting failed --------------------------------------------------------------------------------------------------- */
+
+struct report {
+    char text[FAILURE_TEXT];
+    size_t len;
+    int code;      /* that all failures share; 0: none yet; NO_NODES: they differ, or are not final */
+    int32_t server_code;
+};
+
+static void report_add(struct report *report, const char *name, const struct failure *failure, bool is_final)
+{
+    const char *why = failure->code == 0 ? "no answer yet" : failure->text;
+    int wrote = snprintf(report->text + report->len, sizeof report->text - report->len, "%s%s: %s",
+                         report->len == 0 ? "" : "; ", name, why);
+    if (wrote > 0) report->len += (size_t)wrote;
+    if (report->len >= sizeof report->text) report->len = sizeof report->text - 1;
+    bool is_same = is_final && (report->code == 0 || report->code == failure->code);
+    report->code = is_same ? failure->code : CQLUA_ENO_NODES;
+    report->server_code = is_same ? failure->server_code : -1;
+}
+
+/* The report of all nodes and names; false if some node may still come up and the deadline has not passed. */
+static bool report_all(struct cluster *cluster, bool is_deadline, struct report *report)
+{
+    for (struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next) {
+        struct node *node = container_of(at, struct node, link);
+        if (!node->is_refused && !is_deadline) return false;
+        report_add(report, node->name->chars, &node->failure, node->is_refused);
+    }
+    for (struct list *at = cluster->lookups.next; at != &cluster->lookups; at = at->next) {
+        struct cqlua_lookup *lookup = container_of(at, struct cqlua_lookup, link);
+        if (!lookup->is_answered && !is_deadline) return false;
+        if (!lookup->is_answered) report_add(report, lookup->point.host, &lookup->failure, false);
+    }
+    return true;
+}
+
+void connecting_failed(struct cluster *cluster, bool is_deadline)
+{
+    struct report report = {.server_code = -1};
+    if (cluster->state != CLUSTER_CONNECTING || !report_all(cluster, is_deadline, &report)) return;
+    int code = report.code == 0 ? CQLUA_ENO_NODES : report.code;
+    if (code == CQLUA_ENO_NODES)
+        failure_set(&cluster->failure, code,
+                    "no node could be connected to within %.1f s: %.360s: check contact_points, and that Cassandra is up there",
+                    (double)cluster->options.connect_timeout_us / 1e6, report.text);
+    else failure_set(&cluster->failure, code, "%s", report.text);
+    cluster->failure.server_code = report.server_code;
+    cluster_fail(cluster);
+}

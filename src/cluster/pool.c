@@ -1,0 +1,307 @@
+/* Pools: the connections of each node, from the first attempt to the last close, and which of them takes a request. */
+#include <assert.h>
+#include <stdio.h>
+
+#include "cluster/backoff.h"
+#include "cluster/cluster.h"
+
+/* --- opening ----------------------------------------------------------------------------------------------------------------- */
+
+static struct cqlua_link *link_new(struct node *node)
+{
+    struct cluster *cluster = node->cluster;
+    struct cqlua_link *link = memory_zero(cluster->memory, sizeof *link);
+    if (link == NULL) return NULL;
+    bool is_first = cluster->state == CLUSTER_CONNECTING;
+    int64_t deadline_us = cluster->now_us + cluster->options.connect_timeout_us;
+    if (connection_init(&link->connection, &cluster->connections, cluster->version, address_is_loopback(&node->address),
+                        is_first ? cluster->keyspace : NULL, deadline_us) != 0) {
+        memory_free(cluster->memory, link, sizeof *link);
+        return NULL;
+    }
+    link->node = node;
+    list_init(&link->asking);
+    list_append(&node->links, &link->link);
+    node->links_count++;
+    cluster->links_count++;
+    return link;
+}
+
+static void schedule(struct node *node)
+{
+    struct cluster *cluster = node->cluster;
+    const struct cluster_options *options = &cluster->options;
+    if (cluster->state > CLUSTER_UP || timer_is_armed(&node->timer)) return;
+    bool is_first = cluster->state == CLUSTER_CONNECTING;
+    if (is_first && node->is_refused) return;
+    int64_t first_us = (int64_t)CONNECT_BACKOFF_MIN * 1000, first_max_us = 20 * first_us;
+    int64_t delay_us = backoff_delay_us(&cluster->random, node->failures, is_first ? first_us : options->reconnect_min_us,
+                                        is_first ? first_max_us : options->reconnect_max_us);
+    wheel_arm(&cluster->wheel, &node->timer, cluster->now_us + delay_us);
+}
+
+void pool_open(struct node *node)
+{
+    struct cluster *cluster = node->cluster;
+    struct cqlua_link *link = link_new(node);
+    if (link == NULL) {
+        failure_set(&node->failure, CQLUA_ENO_MEMORY, "out of memory");
+        node->failures++;
+        schedule(node);
+        return;
+    }
+    const struct cqlua_transport_ops *ops = cluster->transport.ops;
+    int rc = ops->connect(cluster->transport.self, link, &node->address, &link->pipe);
+    link->has_pipe = rc == 0;
+    if (rc != 0) connection_fail(&link->connection, rc, cqlua_strerror(rc));
+}
+
+void node_time(struct node *node)
+{
+    if (node->cluster->state <= CLUSTER_UP && node->links_count < node->cluster->options.connections_min) pool_open(node);
+}
+
+/* --- what the transport tells -------------------------------------------------------------------------------------------------- */
+
+void pool_connected(struct cqlua_link *link, int code, const char *reason)
+{
+    if (link->connection.state != CONNECTION_EXPECT_PIPE) return;
+    if (code == 0) connection_step(&link->connection, CONNECTION_PIPE_OPEN, link->node->cluster->now_us);
+    else connection_fail(&link->connection, CQLUA_ECONNECT_FAILED, reason);
+}
+
+void pool_lost(struct cqlua_link *link, const char *reason)
+{
+    bool is_up = link->is_counted_ready;
+    connection_fail(&link->connection, is_up ? CQLUA_ECONNECTION_LOST : CQLUA_ECONNECT_FAILED, reason);
+}
+
+void pool_writable(struct cqlua_link *link)
+{
+    link->is_write_blocked = false;
+    pool_flush(link);
+}
+
+void pool_flush(struct cqlua_link *link)
+{
+    const struct cqlua_transport *transport = &link->node->cluster->transport;
+    struct cqlua_slice bytes = connection_output(&link->connection);
+    if (bytes.len == 0 || link->is_write_blocked || link->connection.state == CONNECTION_CLOSED) return;
+    int64_t wrote = transport->ops->write(transport->self, link->pipe, bytes.base, bytes.len);
+    if (wrote < 0) {
+        pool_lost(link, "writing to the server failed");
+        return;
+    }
+    connection_sent(&link->connection, (size_t)wrote);
+    link->is_write_blocked = (size_t)wrote < bytes.len;
+}
+
+/* --- changes of state ----------------------------------------------------------------------------------------------------------- */
+
+static void stop_counting_ready(struct cqlua_link *link)
+{
+    if (link->is_counted_ready) link->node->ready_count--;
+    link->is_counted_ready = false;
+}
+
+static void became_ready(struct cqlua_link *link)
+{
+    struct node *node = link->node;
+    struct cluster *cluster = node->cluster;
+    if (link->is_counted_ready) return;
+    link->is_counted_ready = true;
+    node->ready_count++;
+    node->failures = 0;
+    node->is_refused = false;
+    node->failure.code = 0;
+    cluster->is_version_agreed = true;
+    if (cluster->state == CLUSTER_CONNECTING) {
+        cluster->state = CLUSTER_UP;
+        wheel_cancel(&cluster->wheel, &cluster->timer);
+    }
+    if (node->links_count < cluster->options.connections_min) pool_open(node);
+}
+
+static void began_to_drain(struct cqlua_link *link)
+{
+    struct node *node = link->node;
+    stop_counting_ready(link);
+    link->is_draining = true;
+    node->links_count--;
+    if (node->links_count < node->cluster->options.connections_min) pool_open(node);
+}
+
+/* Failures that the same attempt would meet again: the server was there and refused. */
+static bool is_final(const struct failure *failure)
+{
+    switch (failure->code) {
+    case CQLUA_EAUTH_FAILED:
+    case CQLUA_EBAD_CREDENTIALS:
+    case CQLUA_ETLS_FAILED:
+    case CQLUA_EUNSUPPORTED:
+    case CQLUA_EUNAUTHORIZED:
+    case CQLUA_EINVALID:
+    case CQLUA_ESYNTAX_ERROR:
+    case CQLUA_EPROTOCOL: return true;
+    default: return false;
+    }
+}
+
+/* The server does not speak the version that was tried: goes down to the next one. False: there is none. */
+static bool step_down(struct cqlua_link *link)
+{
+    struct cluster *cluster = link->node->cluster;
+    int tried = link->connection.version, offered = link->connection.server_version;
+    if (link->connection.failure.code != CQLUA_EUNSUPPORTED || link->connection.failure.server_code == -1) return false;
+    if (cluster->options.protocol_version != 0 || cluster->is_version_agreed) return false;
+    if (cluster->version < tried) return true; /* another connection has learnt it already */
+    int next = offered != 0 && offered < tried ? offered : tried - 1;
+    if (next < PROTOCOL_LOWEST) return false;
+    cluster->version = next;
+    return true;
+}
+
+static void say_versions(struct cqlua_link *link)
+{
+    struct failure *failure = &link->connection.failure;
+    if (failure->code != CQLUA_EUNSUPPORTED || failure->server_code == -1) return;
+    char text[FAILURE_TEXT];
+    snprintf(text, sizeof text, "%.300s (this client speaks v%d to v%d%s)", failure->text, PROTOCOL_LOWEST, PROTOCOL_HIGHEST,
+             link->node->cluster->options.protocol_version != 0 ? "; protocol_version pins one: leave it out to negotiate" : "");
+    int32_t server_code = failure->server_code;
+    failure_set(failure, CQLUA_EUNSUPPORTED, "%s", text);
+    failure->server_code = server_code;
+}
+
+/* What becomes of the node whose connection has closed. */
+static void follow_up(struct cqlua_link *link, bool was_ready)
+{
+    struct node *node = link->node;
+    struct cluster *cluster = node->cluster;
+    if (cluster->state > CLUSTER_UP) return;
+    if (link->connection.failure.code != 0) {
+        if (step_down(link)) {
+            pool_open(node);
+            return;
+        }
+        say_versions(link);
+        node->failure = link->connection.failure;
+        node->is_refused = !was_ready && is_final(&node->failure);
+        node->failures++;
+    }
+    if (node->links_count < cluster->options.connections_min) schedule(node);
+    connecting_failed(cluster, false);
+}
+
+static void lose_attempts(struct cqlua_link *link)
+{
+    struct cluster *cluster = link->node->cluster;
+    int32_t cursor = 0;
+    for (struct attempt *attempt; (attempt = connection_take_lost(&link->connection, &cursor)) != NULL;)
+        request_lost(cluster, container_of(attempt, struct request, attempt), attempt_was_sent(attempt),
+                     &link->connection.failure);
+}
+
+static void closed(struct cqlua_link *link)
+{
+    struct node *node = link->node;
+    struct cluster *cluster = node->cluster;
+    bool was_ready = link->is_counted_ready || link->is_draining;
+    if (link->has_pipe) cluster->transport.ops->close(cluster->transport.self, link->pipe);
+    link->has_pipe = false;
+    stop_counting_ready(link);
+    if (!link->is_draining) node->links_count--;
+    cluster->links_count--;
+    list_remove(&link->asking);
+    list_remove(&link->connection.output);
+    list_remove(&link->link);
+    list_append(&cluster->dead, &link->link);
+    if (was_ready && link->connection.wanted != NULL && link->connection.failure.server_code != -1)
+        requests_fail_waiting(cluster, &link->connection.failure, link->connection.wanted); /* USE was refused */
+    lose_attempts(link);
+    follow_up(link, was_ready);
+}
+
+void pool_changed(struct cqlua_link *link)
+{
+    switch (link->connection.state) {
+    case CONNECTION_READY: became_ready(link); break;
+    case CONNECTION_DRAINING: began_to_drain(link); break;
+    case CONNECTION_CLOSED: closed(link); break;
+    case CONNECTION_EXPECT_CREDENTIALS: list_append(&link->node->cluster->asking, &link->asking); break;
+    case CONNECTION_EXPECT_PIPE:
+    case CONNECTION_EXPECT_SUPPORTED:
+    case CONNECTION_EXPECT_READY:
+    case CONNECTION_EXPECT_AUTH:
+    case CONNECTION_EXPECT_KEYSPACE:
+    case CONNECTION_SWITCHING: break;
+    }
+}
+
+void link_close(struct cqlua_link *link, int code, const char *text)
+{
+    connection_fail(&link->connection, code, text);
+}
+
+void pool_free_dead(struct cluster *cluster)
+{
+    for (struct list *at; (at = list_take(&cluster->dead)) != NULL;) {
+        struct cqlua_link *link = container_of(at, struct cqlua_link, link);
+        connection_dispose(&link->connection);
+        memory_free(cluster->memory, link, sizeof *link);
+    }
+}
+
+/* --- choosing --------------------------------------------------------------------------------------------------------------- */
+
+/* All connections of a node are full: another one, if the pool may grow and none is on its way. */
+static void grow(struct node *node)
+{
+    if (node->links_count == node->ready_count && node->links_count < node->cluster->options.connections_max) pool_open(node);
+}
+
+static enum pick node_pick(struct node *node, const struct request *request, struct cqlua_link **chosen)
+{
+    struct cqlua_link *best = NULL, *elsewhere = NULL;
+    for (struct list *at = node->links.next; at != &node->links; at = at->next) {
+        struct cqlua_link *link = container_of(at, struct cqlua_link, link);
+        if (!connection_has_room(&link->connection)) continue;
+        if (!connection_is_in(&link->connection, request->keyspace)) elsewhere = link;
+        else if (best == NULL || connection_in_flight(&link->connection) < connection_in_flight(&best->connection)) best = link;
+    }
+    *chosen = best;
+    if (best != NULL) return PICK_LINK;
+    if (elsewhere != NULL) connection_switch(&elsewhere->connection, request->keyspace, node->cluster->now_us);
+    else if (node->ready_count > 0) grow(node);
+    return node->ready_count > 0 ? PICK_BUSY : PICK_NONE;
+}
+
+static struct node *node_after(const struct cluster *cluster, const struct node *node)
+{
+    struct list *next = node == NULL ? cluster->nodes.next : node->link.next;
+    if (next == &cluster->nodes) next = next->next;
+    return container_of(next, struct node, link);
+}
+
+enum pick pool_pick(struct cluster *cluster, const struct request *request, struct cqlua_link **link)
+{
+    if (request->pinned != NULL) return node_pick(request->pinned, request, link);
+    const struct node *avoided = request->node != NULL && pool_has_other(cluster, request->node) ? request->node : NULL;
+    bool is_any_up = false;
+    for (uint32_t i = 0; i < cluster->nodes_count; i++) {
+        struct node *node = cluster->turn = node_after(cluster, cluster->turn);
+        if (node == avoided || node->ready_count == 0) continue;
+        is_any_up = true;
+        if (node_pick(node, request, link) == PICK_LINK) return PICK_LINK;
+    }
+    return is_any_up ? PICK_BUSY : PICK_NONE;
+}
+
+bool pool_has_other(const struct cluster *cluster, const struct node *node)
+{
+    for (const struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next) {
+        const struct node *other = container_of(at, struct node, link);
+        if (other != node && other->ready_count > 0) return true;
+    }
+    return false;
+}

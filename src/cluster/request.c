@@ -1,0 +1,474 @@
+#include "cluster/request.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "cluster/cluster.h"
+#include "cluster/retry.h"
+#include "cluster/server_error.h"
+
+void request_init(struct request *request, struct memory *memory, enum request_kind kind)
+{
+    list_init(&request->link);
+    list_init(&request->attempt.link);
+    timer_init(&request->timer, TIMER_REQUEST);
+    history_init(&request->history, memory);
+    request->state = REQUEST_SUBMITTED;
+    request->kind = (uint8_t)kind;
+    request->attempt.kind = ATTEMPT_REQUEST;
+    request->attempt.stream = -1;
+    request->is_idempotent = request->is_tracing = request->may_have_executed = request->is_reprepared = false;
+    request->text = slice(NULL, 0);
+    request->prepared = NULL;
+    request->keyspace = NULL;
+    request->parameters = (struct query_parameters){.consistency = CQLUA_LOCAL_QUORUM, .serial_consistency = -1};
+    request->node = request->pinned = NULL;
+    request->expected = NULL;
+    request->error = NULL;
+    request->block = NULL;
+    request->result.kind = RESULT_VOID;
+    request->bytes_in = request->bytes_out = 0;
+    request->sent_us = 0;
+}
+
+/* The metadata references of a result that nobody took. */
+static void release_result(struct result_message *result)
+{
+    if (result->kind == RESULT_ROWS) metadata_unref(result->rows.metadata);
+    if (result->kind == RESULT_PREPARED) {
+        metadata_unref(result->prepared.params);
+        metadata_unref(result->prepared.columns);
+    }
+    result->kind = RESULT_VOID;
+}
+
+static void release_block(struct request *request)
+{
+    block_unref(request->block);
+    request->block = NULL;
+}
+
+void request_dispose(struct request *request)
+{
+    assert(list_is_empty(&request->link) && request->attempt.stream < 0);
+    release_result(&request->result);
+    release_block(request);
+    metadata_unref(request->expected);
+    text_unref(request->keyspace);
+    cqlua_prepared_unref(request->prepared);
+    error_free(request->error);
+    history_dispose(&request->history);
+}
+
+/* --- states ------------------------------------------------------------------------------------------------------------------ */
+
+static bool is_waiting(enum request_state state)
+{
+    return state == REQUEST_SUBMITTED || state == REQUEST_WAITING;
+}
+
+static void enter(struct cluster *cluster, struct request *request, enum request_state state, struct list *where)
+{
+    assert(request->state != REQUEST_COMPLETED);
+    bool was_waiting = is_waiting(request->state), waits = is_waiting(state), flies = !waits && state != REQUEST_COMPLETED;
+    cluster->waiting_count += (uint32_t)waits - (uint32_t)was_waiting;
+    cluster->in_flight_count += (uint32_t)flies - (uint32_t)!was_waiting;
+    request->state = state;
+    list_remove(&request->link);
+    list_append(where, &request->link);
+}
+
+/* To the front of those that wait: it has waited before. */
+static void wait_again(struct cluster *cluster, struct request *request)
+{
+    enter(cluster, request, REQUEST_WAITING, &cluster->waiting);
+    list_remove(&request->link);
+    list_prepend(&cluster->waiting, &request->link);
+    wheel_arm(&cluster->wheel, &request->timer, request->deadline_us);
+}
+
+void cluster_submit(struct cluster *cluster, struct request *request)
+{
+    request->state = REQUEST_SUBMITTED;
+    cluster->waiting_count++;
+    list_append(&cluster->submitted, &request->link);
+}
+
+static void end_reprepare(struct cluster *cluster, struct reprepare *reprepare);
+
+void request_complete(struct cluster *cluster, struct request *request, struct cqlua_error *error)
+{
+    wheel_cancel(&cluster->wheel, &request->timer);
+    if (request->attempt.stream >= 0) {
+        if (attempt_was_sent(&request->attempt)) request->may_have_executed = true;
+        connection_orphan(request->attempt.connection, &request->attempt, cluster->now_us);
+        history_end(&request->history, error == NULL ? 0 : error->code, cluster->now_us);
+    }
+    if (error != NULL && !error_is_constant(error)) {
+        error->may_have_executed = request->may_have_executed;
+        error->retryable = is_transient(error->code) && (request->is_idempotent || !request->may_have_executed);
+        error_take_history(error, &request->history);
+    }
+    request->error = error;
+    enter(cluster, request, REQUEST_COMPLETED, &cluster->completed);
+    if (request->kind == REQUEST_REPREPARE) end_reprepare(cluster, container_of(request, struct reprepare, request));
+}
+
+static void fail(struct cluster *cluster, struct request *request, const struct failure *failure)
+{
+    request_complete(cluster, request, error_of(cluster->memory, failure));
+}
+
+bool cluster_cancel(struct cluster *cluster, struct request *request)
+{
+    if (request->state == REQUEST_COMPLETED) return false;
+    struct failure failure;
+    failure_set(&failure, CQLUA_ECANCELLED, "the request was cancelled");
+    fail(cluster, request, &failure);
+    return true;
+}
+
+struct request *cluster_take_completed(struct cluster *cluster)
+{
+    struct list *at = list_take(&cluster->completed);
+    return at == NULL ? NULL : container_of(at, struct request, link);
+}
+
+void requests_start(struct cluster *cluster)
+{
+    while (!list_is_empty(&cluster->submitted)) {
+        struct request *request = container_of(cluster->submitted.next, struct request, link);
+        request->submitted_us = cluster->now_us;
+        request->deadline_us = cluster->now_us + (int64_t)request->timeout_ms * 1000;
+        wheel_arm(&cluster->wheel, &request->timer, request->deadline_us);
+        enter(cluster, request, REQUEST_WAITING, &cluster->waiting);
+    }
+}
+
+/* --- sending ----------------------------------------------------------------------------------------------------------------- */
+
+static struct message message_of(struct request *request, int version)
+{
+    struct message message = {.flags = request->is_tracing ? FRAME_TRACING : 0, .parameters = &request->parameters};
+    struct cqlua_slice keyspace = version >= 5 ? text_slice(request->keyspace) : slice(NULL, 0);
+    switch ((enum request_kind)request->kind) {
+    case REQUEST_EXECUTE:
+        message.opcode = OP_EXECUTE;
+        message.id = text_slice(request->prepared->id);
+        message.metadata_id = text_slice(request->prepared->metadata_id);
+        request->expected = metadata_ref(request->prepared->columns);
+        request->parameters.skip_metadata = version >= 5 && request->expected->columns_count > 0;
+        break;
+    case REQUEST_PREPARE:
+    case REQUEST_REPREPARE:
+        message.opcode = OP_PREPARE;
+        message.text = request->text;
+        message.keyspace = keyspace;
+        break;
+    case REQUEST_QUERY:
+    case REQUEST_USE:
+        message.opcode = OP_QUERY;
+        message.text = request->text;
+        request->parameters.keyspace = request->kind == REQUEST_USE ? slice(NULL, 0) : keyspace;
+        break;
+    }
+    return message;
+}
+
+/* The next thing that time does to a request in flight. A lone node gets all of the time: nobody else could be asked. */
+static void arm(struct cluster *cluster, struct request *request)
+{
+    int64_t due_us = request->deadline_us;
+    request->attempt_deadline_us = cluster->now_us + (int64_t)request->attempt_timeout_ms * 1000;
+    bool can_move = request->is_idempotent && cluster->nodes_count > 1 && request->pinned == NULL && request->retries_left > 0;
+    if (can_move && request->attempt_deadline_us < due_us) due_us = request->attempt_deadline_us;
+    if (due_us != request->deadline_us) wheel_arm(&cluster->wheel, &request->timer, due_us);
+}
+
+static void submit_failed(struct cluster *cluster, struct request *request, int code)
+{
+    struct failure failure;
+    failure_set(&failure, code, code == CQLUA_EINVALID_VALUE ? "a text or an id is too long for its length field" : "%s",
+                cqlua_strerror(code));
+    fail(cluster, request, &failure);
+}
+
+static void send(struct cluster *cluster, struct request *request, struct cqlua_link *link)
+{
+    request->node = link->node;
+    if (request->kind == REQUEST_USE && link->connection.version < 5) { /* being in the keyspace is the answer */
+        request_complete(cluster, request, NULL);
+        return;
+    }
+    metadata_unref(request->expected);
+    request->expected = NULL;
+    struct message message = message_of(request, link->connection.version);
+    int rc = connection_submit(&link->connection, &request->attempt, &message);
+    if (rc != 0) {
+        submit_failed(cluster, request, rc);
+        return;
+    }
+    enter(cluster, request, REQUEST_IN_FLIGHT, &cluster->in_flight);
+    request->sent_us = cluster->now_us;
+    request->bytes_out += request->attempt.bytes_out;
+    history_begin(&request->history, link->node->name, cluster->now_us);
+    arm(cluster, request);
+}
+
+/* No node has a connection: each says why. */
+static void fail_no_nodes(struct cluster *cluster, struct request *request)
+{
+    struct failure failure;
+    char why[256] = "";
+    size_t len = 0;
+    for (struct list *at = cluster->nodes.next; at != &cluster->nodes && len < sizeof why - 1; at = at->next) {
+        const struct node *node = container_of(at, struct node, link);
+        int wrote = snprintf(why + len, sizeof why - len, "%s%s: %s", len == 0 ? "" : "; ", node->name->chars,
+                             node->failure.code == 0 ? "not connected" : node->failure.text);
+        if (wrote > 0) len += (size_t)wrote;
+    }
+    failure_set(&failure, CQLUA_ENO_NODES, "no node has a connection (%s): it is tried again by itself", why);
+    fail(cluster, request, cluster->state == CLUSTER_FAILED ? &cluster->failure : &failure);
+}
+
+void requests_assign(struct cluster *cluster)
+{
+    struct list *at = cluster->waiting.next;
+    while (at != &cluster->waiting) {
+        struct request *request = container_of(at, struct request, link);
+        struct cqlua_link *link = NULL;
+        at = at->next;
+        switch (pool_pick(cluster, request, &link)) {
+        case PICK_LINK: send(cluster, request, link); break;
+        case PICK_NONE:
+            if (cluster->state == CLUSTER_CONNECTING) return;
+            fail_no_nodes(cluster, request);
+            break;
+        case PICK_BUSY:
+            if (request->pinned == NULL) return; /* first in, first out */
+            break;
+        }
+    }
+}
+
+/* --- retrying ---------------------------------------------------------------------------------------------------------------- */
+
+/* Whether there is somewhere else to go: another node; after a lost connection also another one of the same node. */
+static bool has_elsewhere(const struct cluster *cluster, const struct request *request, int code)
+{
+    return pool_has_other(cluster, request->node) || (code == CQLUA_ECONNECTION_LOST && request->node->ready_count > 0);
+}
+
+static bool try_again(struct cluster *cluster, struct request *request, enum retry retry, int code)
+{
+    if (retry == RETRY_FAIL || request->retries_left <= 0 || cluster->state > CLUSTER_UP) return false;
+    if (request->pinned != NULL || (retry == RETRY_NEXT && !has_elsewhere(cluster, request, code))) return false;
+    request->retries_left--;
+    cluster->retries++;
+    request->is_reprepared = false;
+    release_block(request);
+    wait_again(cluster, request);
+    return true;
+}
+
+void request_lost(struct cluster *cluster, struct request *request, bool was_sent, const struct failure *failure)
+{
+    enum effect effect = failed_attempt_effect(CQLUA_ECONNECTION_LOST, was_sent);
+    history_end(&request->history, CQLUA_ECONNECTION_LOST, cluster->now_us);
+    if (effect == EFFECT_POSSIBLE) request->may_have_executed = true;
+    enum retry retry = retry_decide(CQLUA_ECONNECTION_LOST, slice(NULL, 0), request->is_idempotent, effect);
+    if (try_again(cluster, request, retry, CQLUA_ECONNECTION_LOST)) return;
+    struct failure lost;
+    bool is_protocol = failure->code == CQLUA_EPROTOCOL;
+    failure_set(&lost, is_protocol ? CQLUA_EPROTOCOL : CQLUA_ECONNECTION_LOST, "the connection to %s was lost before the answer came: %s%s",
+                request->node->name->chars, failure->text,
+                was_sent ? "" : " (the request had not been sent: it can be repeated safely)");
+    fail(cluster, request, &lost);
+}
+
+static void expire(struct cluster *cluster, struct request *request)
+{
+    struct failure failure;
+    double waited = (double)request->timeout_ms / 1e3;
+    cluster->timeouts++;
+    if (request->state == REQUEST_WAITING && cluster->state == CLUSTER_CONNECTING)
+        failure_set(&failure, CQLUA_ETIMEOUT, "no connection was ready within the request's %.3f s", waited);
+    else if (request->state == REQUEST_WAITING)
+        failure_set(&failure, CQLUA_ETIMEOUT, "the request waited %.3f s and no connection had room for it: fewer at once, or more connections",
+                    waited);
+    else
+        failure_set(&failure, CQLUA_ETIMEOUT, "no answer from %s within %.3f s: a larger timeout, or a cheaper query, may help",
+                    request->node->name->chars, waited);
+    fail(cluster, request, &failure);
+}
+
+void request_time(struct cluster *cluster, struct request *request)
+{
+    if (cluster->now_us >= request->deadline_us) {
+        expire(cluster, request);
+        return;
+    }
+    if (request->state == REQUEST_IN_FLIGHT && pool_has_other(cluster, request->node)) {
+        if (attempt_was_sent(&request->attempt)) request->may_have_executed = true;
+        history_end(&request->history, CQLUA_ETIMEOUT, cluster->now_us);
+        connection_orphan(request->attempt.connection, &request->attempt, cluster->now_us);
+        if (try_again(cluster, request, RETRY_NEXT, CQLUA_ETIMEOUT)) return;
+    }
+    wheel_arm(&cluster->wheel, &request->timer, request->deadline_us);
+}
+
+void requests_fail_waiting(struct cluster *cluster, const struct failure *failure, const struct text *keyspace)
+{
+    struct list *at = cluster->waiting.next;
+    while (at != &cluster->waiting) {
+        struct request *request = container_of(at, struct request, link);
+        at = at->next;
+        if (text_equal(request->keyspace, keyspace)) fail(cluster, request, failure);
+    }
+}
+
+/* --- statements that a node has forgotten -------------------------------------------------------------------------------------- */
+
+static struct reprepare *find_reprepare(struct node *node, const struct cqlua_prepared *prepared)
+{
+    for (struct list *at = node->repreparing.next; at != &node->repreparing; at = at->next) {
+        struct reprepare *reprepare = container_of(at, struct reprepare, link);
+        if (reprepare->request.prepared == prepared) return reprepare;
+    }
+    return NULL;
+}
+
+static struct reprepare *start_reprepare(struct cluster *cluster, struct node *node, struct cqlua_prepared *prepared)
+{
+    struct reprepare *reprepare = memory_zero(cluster->memory, sizeof *reprepare);
+    if (reprepare == NULL) return NULL;
+    struct request *request = &reprepare->request;
+    request_init(request, cluster->memory, REQUEST_REPREPARE);
+    list_init(&reprepare->waiters);
+    request->prepared = cqlua_prepared_ref(prepared);
+    request->keyspace = text_ref(prepared->keyspace);
+    request->text = text_slice(prepared->text);
+    request->pinned = node;
+    request->timeout_ms = request->attempt_timeout_ms = DEFAULT_REQUEST_TIMEOUT;
+    request->retries_left = 0;
+    list_append(&node->repreparing, &reprepare->link);
+    cluster_submit(cluster, request);
+    return reprepare;
+}
+
+/* The node does not know the statement: it is told once for all requests that meet this at the same time. */
+static bool wait_for_reprepare(struct cluster *cluster, struct request *request)
+{
+    if (request->kind != REQUEST_EXECUTE || request->is_reprepared || cluster->state > CLUSTER_UP) return false;
+    struct reprepare *reprepare = find_reprepare(request->node, request->prepared);
+    if (reprepare == NULL) reprepare = start_reprepare(cluster, request->node, request->prepared);
+    if (reprepare == NULL) return false;
+    request->is_reprepared = true;
+    release_block(request);
+    enter(cluster, request, REQUEST_REPREPARING, &reprepare->waiters);
+    wheel_arm(&cluster->wheel, &request->timer, request->deadline_us);
+    return true;
+}
+
+static bool is_same_id(const struct reprepare *reprepare, struct failure *failure)
+{
+    const struct result_message *result = &reprepare->request.result;
+    if (result->kind == RESULT_PREPARED && slice_equal(result->prepared.id, text_slice(reprepare->request.prepared->id))) return true;
+    failure_set(failure, CQLUA_EUNPREPARED,
+                "the server now prepares this statement under another id: its table or keyspace was changed; prepare it again");
+    return false;
+}
+
+static void end_waiter(struct cluster *cluster, struct request *waiter, const struct reprepare *reprepare)
+{
+    const struct cqlua_error *error = reprepare->request.error;
+    struct failure failure;
+    if (error == NULL && is_same_id(reprepare, &failure)) {
+        waiter->pinned = reprepare->request.pinned;
+        wait_again(cluster, waiter);
+    } else if (error == NULL) fail(cluster, waiter, &failure);
+    else if (!try_again(cluster, waiter, retry_decide(error->code, slice(NULL, 0), true, EFFECT_NONE), error->code))
+        request_complete(cluster, waiter, error_copy(cluster->memory, error));
+}
+
+static void end_reprepare(struct cluster *cluster, struct reprepare *reprepare)
+{
+    struct request *request = &reprepare->request;
+    list_remove(&request->link);
+    list_remove(&reprepare->link);
+    struct failure ignored;
+    if (request->error == NULL && is_same_id(reprepare, &ignored))
+        prepared_set_columns(request->prepared, request->result.prepared.columns, request->result.prepared.metadata_id);
+    while (!list_is_empty(&reprepare->waiters))
+        end_waiter(cluster, container_of(reprepare->waiters.next, struct request, link), reprepare);
+    request_dispose(request);
+    memory_free(cluster->memory, reprepare, sizeof *reprepare);
+}
+
+/* --- answers ----------------------------------------------------------------------------------------------------------------- */
+
+static void answered_error(struct cluster *cluster, struct request *request, struct reader *reader)
+{
+    struct server_error said;
+    if (decode_error(request->attempt.connection->version, reader, &said) != 0) {
+        connection_fail(request->attempt.connection, CQLUA_EPROTOCOL, "the server sent a broken ERROR");
+        request_lost(cluster, request, true, &request->attempt.connection->failure);
+        return;
+    }
+    int code = server_code_error(said.code);
+    history_end(&request->history, code, cluster->now_us);
+    if (code == CQLUA_EUNPREPARED && wait_for_reprepare(cluster, request)) return;
+    enum effect effect = failed_attempt_effect(code, true);
+    enum retry retry = retry_decide(code, said.write_type, request->is_idempotent, effect);
+    if (effect == EFFECT_POSSIBLE) request->may_have_executed = true;
+    if (try_again(cluster, request, retry, code)) return;
+    request_complete(cluster, request, server_error_object(cluster->memory, &said));
+}
+
+/* What a result tells of its statement: the columns that later requests expect. */
+static void learn_columns(struct cluster *cluster, const struct request *request)
+{
+    const struct rows_message *rows = &request->result.rows;
+    if (rows->metadata->serial == 0) rows->metadata->serial = ++cluster->next_serial;
+    if (request->kind != REQUEST_EXECUTE || rows->metadata == request->expected) return;
+    bool is_v5 = request->attempt.connection->version >= 5;
+    if (rows->new_metadata_id.base != NULL || !is_v5) prepared_set_columns(request->prepared, rows->metadata, rows->new_metadata_id);
+}
+
+static void answered_result(struct cluster *cluster, struct request *request, struct reader *reader)
+{
+    struct connection *connection = request->attempt.connection;
+    int rc = decode_result(cluster->memory, connection->version, reader, request->expected, &request->result);
+    if (rc == 0) {
+        if (request->result.kind == RESULT_ROWS) learn_columns(cluster, request);
+        history_end(&request->history, 0, cluster->now_us);
+        request_complete(cluster, request, NULL);
+        return;
+    }
+    request->result.kind = RESULT_VOID;
+    if (rc == CQLUA_EPROTOCOL) {
+        connection_fail(connection, CQLUA_EPROTOCOL, "the server sent a RESULT that cannot be decoded");
+        request->may_have_executed = true;
+        history_end(&request->history, rc, cluster->now_us);
+    }
+    struct failure failure;
+    failure_set(&failure, rc, "%s: %s", request->node->name->chars,
+                rc == CQLUA_EPROTOCOL ? "the server sent a RESULT that cannot be decoded" : cqlua_strerror(rc));
+    fail(cluster, request, &failure);
+}
+
+void request_answered(struct cluster *cluster, struct request *request)
+{
+    struct attempt *attempt = &request->attempt;
+    struct reader reader = reader_of(attempt->body);
+    request->pinned = request->kind == REQUEST_REPREPARE ? request->pinned : NULL;
+    request->block = attempt->block; /* the reference moves */
+    attempt->block = NULL;
+    request->bytes_in += attempt->bytes_in;
+    read_prefix(&reader, attempt->flags, &request->prefix);
+    if (reader.error != 0) {
+        connection_fail(attempt->connection, CQLUA_EPROTOCOL, "the server sent a broken message");
+        request_lost(cluster, request, true, &attempt->connection->failure);
+    } else if (attempt->opcode == OP_ERROR) answered_error(cluster, request, &reader);
+    else answered_result(cluster, request, &reader);
+}

@@ -1,0 +1,73 @@
+/* A request: a message on its way to an answer. It owns 0..n attempts, of which one is live, and completes exactly once: with a
+ * result or an error.
+ *
+ *   SUBMITTED --first turn--> WAITING --a connection has room--> IN_FLIGHT --answer--> COMPLETED
+ *                                ^                                  |  |
+ *                                +------- retried, not sent --------+  +--UNPREPARED--> REPREPARING --known again--> WAITING
+ *   any state --deadline, cancel, close--> COMPLETED */
+#ifndef CQLUA_CLUSTER_REQUEST_H
+#define CQLUA_CLUSTER_REQUEST_H
+
+#include "base/error.h"
+#include "cluster/prepared.h"
+#include "connection/connection.h"
+
+enum request_state {
+    REQUEST_SUBMITTED,
+    REQUEST_WAITING,
+    REQUEST_IN_FLIGHT,
+    REQUEST_REPREPARING,
+    REQUEST_COMPLETED,
+};
+enum request_kind {
+    REQUEST_QUERY,
+    REQUEST_EXECUTE,
+    REQUEST_PREPARE,
+    REQUEST_USE,       /* is the keyspace there? Below v5 being in it is the answer */
+    REQUEST_REPREPARE, /* the cluster's own: PREPARE on one node, for those that wait on it */
+};
+
+struct request {
+    struct list link;            /* by state: submitted, waiting, in flight, a node's repreparing waiters, completed */
+    enum request_state state;
+    uint8_t kind;                /* enum request_kind */
+    bool is_idempotent;
+    bool is_tracing;
+    bool may_have_executed;      /* an attempt may have had an effect */
+    bool is_reprepared;          /* the present node was told the statement again */
+    int8_t retries_left;
+    struct timer timer;          /* the deadline, or the attempt's end if that comes first */
+    int32_t timeout_ms, attempt_timeout_ms;
+    int64_t submitted_us;        /* the turn that first saw it: deadlines and queue time start there */
+    int64_t deadline_us, attempt_deadline_us;
+    int64_t sent_us;             /* when the last attempt's frame was queued */
+
+    /* the message; the slices are the owner's memory until completion */
+    struct cqlua_slice text;
+    struct cqlua_prepared *prepared; /* EXECUTE, REPREPARE: a reference */
+    struct text *keyspace;           /* a reference, or NULL */
+    struct query_parameters parameters;
+
+    /* the live attempt */
+    struct attempt attempt;
+    struct node *node;           /* of the last attempt */
+    struct node *pinned;         /* the only node to go to, or NULL */
+    struct metadata *expected;   /* the metadata whose id the attempt sent: a reference */
+    struct history history;
+    uint64_t bytes_in, bytes_out; /* of all attempts */
+
+    /* the outcome */
+    struct cqlua_error *error;   /* NULL: success */
+    struct result_message result; /* valid when there is no error; metadata references are in it */
+    struct response_prefix prefix;
+    struct block *block;         /* what the slices of result and prefix point into: a reference */
+};
+
+/* A node's repair of a statement that it has forgotten: those who wait until it knows it again. */
+struct reprepare {
+    struct list link; /* in the node's list */
+    struct request request;
+    struct list waiters;
+};
+
+#endif

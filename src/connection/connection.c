@@ -1,0 +1,555 @@
+#include "connection/connection.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "connection/credentials.h"
+#include "protocol/response.h"
+
+enum { OUTPUT_MAX = INT32_MAX }; /* one frame may be as large as the protocol allows; new ones wait above LIMIT_OUTPUT_BYTES */
+
+/* --- the state ------------------------------------------------------------------------------------------------------------- */
+
+#define BIT(state) (1u << (state))
+/* By state: the states that may follow it. CLOSED may follow any but itself. */
+static const unsigned follows[] = {
+    [CONNECTION_EXPECT_PIPE] = BIT(CONNECTION_EXPECT_SUPPORTED),
+    [CONNECTION_EXPECT_SUPPORTED] = BIT(CONNECTION_EXPECT_READY),
+    [CONNECTION_EXPECT_READY] = BIT(CONNECTION_EXPECT_CREDENTIALS) | BIT(CONNECTION_EXPECT_AUTH) |
+                                BIT(CONNECTION_EXPECT_KEYSPACE) | BIT(CONNECTION_READY),
+    [CONNECTION_EXPECT_CREDENTIALS] = BIT(CONNECTION_EXPECT_AUTH),
+    [CONNECTION_EXPECT_AUTH] = BIT(CONNECTION_EXPECT_KEYSPACE) | BIT(CONNECTION_READY),
+    [CONNECTION_EXPECT_KEYSPACE] = BIT(CONNECTION_READY),
+    [CONNECTION_READY] = BIT(CONNECTION_SWITCHING) | BIT(CONNECTION_DRAINING),
+    [CONNECTION_SWITCHING] = BIT(CONNECTION_READY) | BIT(CONNECTION_DRAINING),
+    [CONNECTION_DRAINING] = 0,
+    [CONNECTION_CLOSED] = 0,
+};
+
+static void enter(struct connection *connection, enum connection_state state)
+{
+    assert(state == CONNECTION_CLOSED ? connection->state != CONNECTION_CLOSED : follows[connection->state] & BIT(state));
+    connection->state = state;
+    list_remove(&connection->changed);
+    list_append(&connection->config->changed, &connection->changed);
+}
+
+int connection_init(struct connection *connection, struct connection_config *config, int version, bool is_private,
+                    struct text *keyspace, int64_t deadline_us)
+{
+    *connection = (struct connection){.config = config, .version = (uint8_t)version, .is_private = is_private};
+    list_init(&connection->changed);
+    list_init(&connection->output);
+    timer_init(&connection->timer, TIMER_CONNECTION);
+    timer_init(&connection->orphan_timer, TIMER_ORPHANS);
+    if (streams_init(&connection->streams, config->memory) != 0) return CQLUA_ENO_MEMORY;
+    inbound_init(&connection->inbound, config->memory,
+                 config->max_frame < LIMIT_FRAME_UNAUTHENTICATED ? config->max_frame : LIMIT_FRAME_UNAUTHENTICATED);
+    outbound_init(&connection->outbound, config->memory, OUTPUT_MAX);
+    list_init(&connection->own.link);
+    list_init(&connection->beat.link);
+    connection->own.kind = ATTEMPT_HANDSHAKE;
+    connection->beat.kind = ATTEMPT_HEARTBEAT;
+    connection->wanted = text_ref(keyspace);
+    wheel_arm(config->wheel, &connection->timer, deadline_us);
+    return 0;
+}
+
+/* A password may have been in the output. */
+static void wipe_output(struct connection *connection)
+{
+    struct buffer *buffer = &connection->outbound.buffer;
+    memory_wipe(buffer->base, buffer->capacity);
+}
+
+void connection_dispose(struct connection *connection)
+{
+    wheel_cancel(connection->config->wheel, &connection->timer);
+    wheel_cancel(connection->config->wheel, &connection->orphan_timer);
+    list_remove(&connection->changed);
+    list_remove(&connection->output);
+    wipe_output(connection);
+    outbound_dispose(&connection->outbound);
+    inbound_dispose(&connection->inbound);
+    streams_dispose(&connection->streams);
+    text_unref(connection->keyspace);
+    text_unref(connection->wanted);
+    connection->keyspace = connection->wanted = NULL;
+}
+
+void connection_fail(struct connection *connection, int code, const char *text)
+{
+    if (connection->state == CONNECTION_CLOSED) return;
+    failure_set(&connection->failure, code, "%s", text);
+    wheel_cancel(connection->config->wheel, &connection->timer);
+    wheel_cancel(connection->config->wheel, &connection->orphan_timer);
+    enter(connection, CONNECTION_CLOSED);
+}
+
+struct attempt *connection_take_lost(struct connection *connection, int32_t *cursor)
+{
+    for (; *cursor < LIMIT_STREAMS; ++*cursor) {
+        struct attempt *attempt = streams_peek(&connection->streams, *cursor);
+        if (attempt == NULL || attempt->kind != ATTEMPT_REQUEST) continue;
+        streams_release(&connection->streams, *cursor, &attempt);
+        attempt->stream = -1;
+        return attempt;
+    }
+    return NULL;
+}
+
+/* --- sending --------------------------------------------------------------------------------------------------------------- */
+
+static void encode(struct buffer *buffer, int version, const struct message *message)
+{
+    static const struct string_pair startup[] = {
+        {{"CQL_VERSION", 11}, {"3.0.0", 5}},
+        {{"DRIVER_NAME", 11}, {"cqlua", 5}},
+        {{"DRIVER_VERSION", 14}, {CQLUA_VERSION, sizeof CQLUA_VERSION - 1}},
+    };
+    switch (message->opcode) {
+    case OP_EXECUTE: encode_execute(buffer, version, message->id, message->metadata_id, message->parameters); break;
+    case OP_QUERY: encode_query(buffer, version, message->text, message->parameters); break;
+    case OP_PREPARE: encode_prepare(buffer, version, message->text, message->keyspace); break;
+    case OP_REGISTER: encode_register(buffer, message->events); break;
+    case OP_STARTUP: encode_startup(buffer, startup, sizeof startup / sizeof startup[0]); break;
+    case OP_AUTH_RESPONSE: put_plain_token(buffer, message->id, message->text); break;
+    default: assert(message->opcode == OP_OPTIONS); break;
+    }
+}
+
+int connection_submit(struct connection *connection, struct attempt *attempt, const struct message *message)
+{
+    int32_t stream = streams_take(&connection->streams, attempt);
+    assert(stream >= 0);
+    struct frame_header header = {connection->version, false, message->flags, (int16_t)stream, message->opcode, 0};
+    size_t wire_len = 0;
+    outbound_begin(&connection->outbound, &header);
+    encode(&connection->outbound.buffer, connection->version, message);
+    int rc = outbound_end(&connection->outbound, &attempt->end, &wire_len);
+    if (rc != 0) {
+        streams_release(&connection->streams, stream, &attempt);
+        return rc;
+    }
+    attempt->stream = stream;
+    attempt->connection = connection;
+    attempt->bytes_out = (uint32_t)wire_len;
+    if (list_is_empty(&connection->output)) list_append(&connection->config->output, &connection->output);
+    return 0;
+}
+
+/* The connection's own messages: that one cannot be written means that memory is out. */
+static void submit_own(struct connection *connection, struct attempt *attempt, const struct message *message)
+{
+    if (connection_submit(connection, attempt, message) != 0)
+        connection_fail(connection, CQLUA_ENO_MEMORY, "out of memory while sending to the server");
+}
+
+struct cqlua_slice connection_output(struct connection *connection)
+{
+    struct cqlua_slice bytes = outbound_peek(&connection->outbound);
+    if (connection->outbound.buffer.error == 0) return bytes;
+    connection_fail(connection, CQLUA_ENO_MEMORY, "out of memory while sending to the server");
+    return slice(NULL, 0);
+}
+
+void connection_sent(struct connection *connection, size_t len)
+{
+    outbound_sent(&connection->outbound, len);
+}
+
+/* --- the handshake --------------------------------------------------------------------------------------------------------- */
+
+static void protocol_failure(struct connection *connection, const char *text)
+{
+    connection_fail(connection, CQLUA_EPROTOCOL, text);
+}
+
+static void unexpected(struct connection *connection, uint8_t opcode, const char *instead)
+{
+    char text[128];
+    snprintf(text, sizeof text, "the server sent %s where %s was expected", opcode_name(opcode), instead);
+    protocol_failure(connection, text);
+}
+
+static void send_use(struct connection *connection)
+{
+    struct buffer text;
+    buffer_init(&text, connection->config->memory, LIMIT_NAME * 2 + 8);
+    keyspace_put_use(&text, connection->wanted);
+    struct query_parameters parameters = {.consistency = CQLUA_ONE, .serial_consistency = -1};
+    struct message use = {.opcode = OP_QUERY, .text = slice(text.base, text.len), .parameters = &parameters};
+    if (text.error != 0) connection_fail(connection, CQLUA_ENO_MEMORY, "out of memory while sending to the server");
+    else submit_own(connection, &connection->own, &use);
+    buffer_dispose(&text);
+}
+
+static void become_ready(struct connection *connection, int64_t now_us)
+{
+    enter(connection, CONNECTION_READY);
+    wheel_arm(connection->config->wheel, &connection->timer, now_us + connection->config->heartbeat_interval_us);
+}
+
+/* The server has accepted us. */
+static void accepted(struct connection *connection, int64_t now_us)
+{
+    connection->inbound.max_frame = connection->config->max_frame;
+    if (connection->outbound.buffer.len == 0) wipe_output(connection);
+    if (connection->wanted == NULL) {
+        become_ready(connection, now_us);
+        return;
+    }
+    enter(connection, CONNECTION_EXPECT_KEYSPACE);
+    send_use(connection);
+}
+
+static void send_credentials(struct connection *connection, struct cqlua_slice username, struct cqlua_slice password)
+{
+    enter(connection, CONNECTION_EXPECT_AUTH);
+    submit_own(connection, &connection->own,
+               &(struct message){.opcode = OP_AUTH_RESPONSE, .id = username, .text = password});
+}
+
+void connection_give_credentials(struct connection *connection, struct cqlua_slice username, struct cqlua_slice password)
+{
+    if (connection->state != CONNECTION_EXPECT_CREDENTIALS) return;
+    if (username.base != NULL) send_credentials(connection, username, password);
+    else connection_fail(connection, CQLUA_EAUTH_FAILED, "the server asks for a password and none was given");
+}
+
+/* SEC5: the password goes only to an authenticator that is known, and in plain text only where nobody listens. */
+static const char *refusal(const struct connection *connection, struct cqlua_slice class_name)
+{
+    const struct connection_config *config = connection->config;
+    if (config->username.base == NULL && !config->asks_credentials)
+        return "the server asks for a user name and a password (%.*s): set auth";
+    if (!authenticator_is_known(class_name, config->authenticators))
+        return "the server's authenticator %.*s is not one that may get the password: name it in `authenticators` if you trust it";
+    if (!connection->is_private && !config->allows_plaintext_auth)
+        return "the password for %.*s would travel unencrypted: use TLS, or set allow_plaintext_auth if the network is trusted";
+    return NULL;
+}
+
+static void authenticate(struct connection *connection, struct reader *reader)
+{
+    struct cqlua_slice class_name = read_string(reader);
+    if (reader->error != 0) {
+        protocol_failure(connection, "the server sent a broken AUTHENTICATE");
+        return;
+    }
+    const char *format = refusal(connection, class_name);
+    int shown = class_name.len > 100 ? 100 : (int)class_name.len;
+    if (format != NULL) {
+        char text[FAILURE_TEXT];
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        snprintf(text, sizeof text, format, shown, (const char *)class_name.base);
+#pragma GCC diagnostic pop
+        connection_fail(connection, CQLUA_EAUTH_FAILED, text);
+        return;
+    }
+    snprintf(connection->authenticator, sizeof connection->authenticator, "%.*s", shown, (const char *)class_name.base);
+    if (connection->config->asks_credentials) enter(connection, CONNECTION_EXPECT_CREDENTIALS);
+    else send_credentials(connection, connection->config->username, connection->config->password);
+}
+
+/* PROTOCOL_VERSIONS ("5/v5"): the highest that the server speaks, for the error text. Beta versions do not count. */
+static void note_versions(struct connection *connection, struct reader *reader)
+{
+    for (uint16_t names = read_u16(reader); names > 0 && reader->error == 0; names--) {
+        bool is_versions = slice_equal(read_string(reader), slice_of("PROTOCOL_VERSIONS"));
+        for (uint16_t values = read_u16(reader); values > 0 && reader->error == 0; values--) {
+            struct cqlua_slice value = read_string(reader);
+            const char *text = value.base;
+            if (!is_versions || value.len < 4 || value.len > 4 || text[0] < '0' || text[0] > '9') continue;
+            uint8_t version = (uint8_t)(text[0] - '0');
+            if (version > connection->server_version) connection->server_version = version;
+        }
+    }
+}
+
+/* The server refused a message of the handshake. */
+static void refused(struct connection *connection, const struct frame_header *header, struct reader *reader)
+{
+    struct server_error error;
+    if (decode_error(connection->version, reader, &error) != 0) {
+        protocol_failure(connection, "the server sent a broken ERROR");
+        return;
+    }
+    int code = server_code_error(error.code);
+    int len = error.message.len > 200 ? 200 : (int)error.message.len;
+    const char *text = len > 0 ? error.message.base : "";
+    char said[FAILURE_TEXT];
+    bool is_version = error.code == SERVER_PROTOCOL_ERROR && connection->state <= CONNECTION_EXPECT_READY;
+    if (is_version && header->version != connection->version) connection->server_version = header->version;
+    if (is_version)
+        snprintf(said, sizeof said, "the server does not speak native protocol v%d: %.*s", connection->version, len, text);
+    else snprintf(said, sizeof said, "%.*s", len, text);
+    connection_fail(connection, is_version ? CQLUA_EUNSUPPORTED : code, said);
+    connection->failure.server_code = error.code;
+}
+
+static void keyspace_set(struct connection *connection, struct reader *reader, int64_t now_us)
+{
+    if (read_i32(reader) != RESULT_SET_KEYSPACE) {
+        unexpected(connection, OP_RESULT, "the answer to USE");
+        return;
+    }
+    text_unref(connection->keyspace);
+    connection->keyspace = connection->wanted;
+    connection->wanted = NULL;
+    become_ready(connection, now_us);
+}
+
+static void answered_startup(struct connection *connection, uint8_t opcode, struct reader *reader, int64_t now_us)
+{
+    if (opcode != OP_READY && opcode != OP_AUTHENTICATE) {
+        unexpected(connection, opcode, "READY or AUTHENTICATE");
+        return;
+    }
+    if (connection->version >= 5) { /* v5 section 2.3.1: segments from the next byte on, both ways */
+        inbound_switch_to_segments(&connection->inbound);
+        connection->outbound.is_segmented = true;
+    }
+    if (opcode == OP_READY) accepted(connection, now_us);
+    else authenticate(connection, reader);
+}
+
+/* The answer to the message that the handshake (or USE) waits for. */
+static void handshake_answer(struct connection *connection, const struct inbound_frame *frame, int64_t now_us)
+{
+    struct reader reader = reader_of(frame->body);
+    struct response_prefix prefix;
+    uint8_t opcode = frame->header.opcode;
+    read_prefix(&reader, frame->header.flags, &prefix);
+    if (reader.error != 0) protocol_failure(connection, "the server sent a broken message");
+    else if (opcode == OP_ERROR) refused(connection, &frame->header, &reader);
+    else switch (connection->state) {
+        case CONNECTION_EXPECT_SUPPORTED:
+            if (opcode != OP_SUPPORTED) {
+                unexpected(connection, opcode, "SUPPORTED");
+                break;
+            }
+            note_versions(connection, &reader);
+            enter(connection, CONNECTION_EXPECT_READY);
+            submit_own(connection, &connection->own, &(struct message){.opcode = OP_STARTUP});
+            break;
+        case CONNECTION_EXPECT_READY: answered_startup(connection, opcode, &reader, now_us); break;
+        case CONNECTION_EXPECT_AUTH:
+            if (opcode == OP_AUTH_SUCCESS) accepted(connection, now_us);
+            else if (opcode == OP_AUTH_CHALLENGE)
+                connection_fail(connection, CQLUA_EAUTH_FAILED, "the server wants another mechanism than PLAIN");
+            else unexpected(connection, opcode, "AUTH_SUCCESS");
+            break;
+        case CONNECTION_EXPECT_KEYSPACE:
+        case CONNECTION_SWITCHING:
+            if (opcode == OP_RESULT) keyspace_set(connection, &reader, now_us);
+            else unexpected(connection, opcode, "RESULT");
+            break;
+        case CONNECTION_EXPECT_PIPE:
+        case CONNECTION_EXPECT_CREDENTIALS:
+        case CONNECTION_READY:
+        case CONNECTION_DRAINING:
+        case CONNECTION_CLOSED: unexpected(connection, opcode, "nothing"); break;
+    }
+}
+
+/* --- keyspaces below v5 ---------------------------------------------------------------------------------------------------- */
+
+bool connection_is_in(const struct connection *connection, const struct text *keyspace)
+{
+    return connection->version >= 5 || keyspace == NULL || text_equal(connection->keyspace, keyspace);
+}
+
+/* What is in flight was sent for the former keyspace, and the server may run requests of one connection in any order: USE waits
+ * for the last of them, and everything new waits for USE. */
+static void ask_keyspace(struct connection *connection, int64_t now_us)
+{
+    connection->is_keyspace_asked = true;
+    wheel_arm(connection->config->wheel, &connection->timer, now_us + connection->config->heartbeat_timeout_us);
+    send_use(connection);
+}
+
+void connection_switch(struct connection *connection, struct text *keyspace, int64_t now_us)
+{
+    assert(connection->state == CONNECTION_READY);
+    text_unref(connection->wanted);
+    connection->wanted = text_ref(keyspace);
+    connection->is_keyspace_asked = false;
+    enter(connection, CONNECTION_SWITCHING);
+    if (connection->streams.used == streams_orphans(&connection->streams)) ask_keyspace(connection, now_us);
+}
+
+/* --- receiving ------------------------------------------------------------------------------------------------------------- */
+
+/* A frame on the server's own streams: only events belong there; an ERROR says why the server gives the connection up. */
+static void server_stream(struct connection *connection, const struct inbound_frame *frame)
+{
+    struct server_error error;
+    struct reader reader = reader_of(frame->body);
+    if (frame->header.opcode == OP_EVENT && frame->header.stream == -1) return;
+    if (frame->header.opcode == OP_ERROR && decode_error(connection->version, &reader, &error) == 0)
+        refused(connection, &frame->header, &(struct reader){frame->body.base, reader.end, 0});
+    else unexpected(connection, frame->header.opcode, "an event");
+}
+
+static void request_answer(struct connection *connection, struct attempt *attempt, const struct inbound_frame *frame)
+{
+    attempt->opcode = frame->header.opcode;
+    attempt->flags = frame->header.flags;
+    attempt->body = frame->body;
+    attempt->block = block_ref(frame->block);
+    attempt->bytes_in = (uint32_t)frame->wire_len;
+    attempt->stream = -1;
+    list_append(&connection->config->answers, &attempt->link);
+}
+
+/* The attempt that waits on the frame's stream, whose id then rests; NULL: none, and what that means was done. */
+static struct attempt *take_waiting(struct connection *connection, const struct inbound_frame *frame)
+{
+    int32_t stream = frame->header.stream;
+    struct attempt *attempt = streams_peek(&connection->streams, stream);
+    uint8_t opcode = frame->header.opcode;
+    if (attempt != NULL && attempt->kind == ATTEMPT_REQUEST && opcode != OP_RESULT && opcode != OP_ERROR) {
+        unexpected(connection, opcode, "RESULT or ERROR"); /* before the release: the attempt is among the lost ones */
+        return NULL;
+    }
+    switch (streams_release(&connection->streams, stream, &attempt)) {
+    case STREAM_RESTING: protocol_failure(connection, "the server answered on a stream id on which nothing was asked"); return NULL;
+    case STREAM_ORPHAN: connection->config->late_replies++; return NULL;
+    case STREAM_ATTEMPT: break;
+    }
+    return attempt;
+}
+
+static void deliver(struct connection *connection, const struct inbound_frame *frame, int64_t now_us)
+{
+    const struct frame_header *header = &frame->header;
+    bool is_refusal = header->opcode == OP_ERROR && connection->state <= CONNECTION_EXPECT_READY;
+    if (header->version != connection->version && !is_refusal) {
+        protocol_failure(connection, "the server answered in another protocol version than the one agreed");
+        return;
+    }
+    if (header->flags & FRAME_COMPRESSED) {
+        protocol_failure(connection, "the server sent a compressed message although no compression was agreed");
+        return;
+    }
+    if (header->stream < 0) {
+        server_stream(connection, frame);
+        return;
+    }
+    struct attempt *attempt = take_waiting(connection, frame);
+    if (attempt == NULL) return;
+    if (attempt->kind == ATTEMPT_REQUEST) request_answer(connection, attempt, frame);
+    else if (attempt->kind == ATTEMPT_HANDSHAKE) handshake_answer(connection, frame, now_us);
+    else if (header->opcode == OP_SUPPORTED) connection->is_beating = false;
+    else unexpected(connection, header->opcode, "SUPPORTED");
+}
+
+/* What waited for the last request in flight. */
+static void after_answers(struct connection *connection, int64_t now_us)
+{
+    if (connection->streams.used > streams_orphans(&connection->streams)) return;
+    if (connection->state == CONNECTION_DRAINING) connection_fail(connection, 0, "drained");
+    else if (connection->state == CONNECTION_SWITCHING && !connection->is_keyspace_asked) ask_keyspace(connection, now_us);
+}
+
+void connection_feed(struct connection *connection, size_t len, int64_t now_us)
+{
+    struct inbound_frame frame = {0};
+    struct failure failure;
+    int got = 0;
+    inbound_received(&connection->inbound, len);
+    connection->last_received_us = now_us;
+    while (connection->state != CONNECTION_CLOSED && (got = inbound_next(&connection->inbound, &frame, &failure)) == 1)
+        deliver(connection, &frame, now_us);
+    if (connection->state == CONNECTION_CLOSED) return;
+    if (got < 0) connection_fail(connection, failure.code, failure.text);
+    else after_answers(connection, now_us);
+}
+
+/* --- time ------------------------------------------------------------------------------------------------------------------ */
+
+/* Any byte received counts as life: a slow reply that is still arriving keeps the connection up. */
+static void heartbeat(struct connection *connection, int64_t now_us)
+{
+    const struct connection_config *config = connection->config;
+    int64_t silent_us = now_us - connection->last_received_us;
+    if (connection->is_beating && silent_us >= config->heartbeat_interval_us + config->heartbeat_timeout_us) {
+        connection_fail(connection, CQLUA_ECONNECTION_LOST, "the server sent nothing, not even an answer to a heartbeat");
+        return;
+    }
+    if (silent_us < config->heartbeat_interval_us) {
+        wheel_arm(config->wheel, &connection->timer, connection->last_received_us + config->heartbeat_interval_us);
+        return;
+    }
+    if (!connection->is_beating && connection->streams.used < LIMIT_STREAMS) {
+        connection->is_beating = true;
+        submit_own(connection, &connection->beat, &(struct message){.opcode = OP_OPTIONS});
+    }
+    if (connection->state == CONNECTION_CLOSED) return;
+    connection->is_beating = true; /* with every id taken, the requests in flight are the heartbeat */
+    wheel_arm(config->wheel, &connection->timer,
+              connection->last_received_us + config->heartbeat_interval_us + config->heartbeat_timeout_us);
+}
+
+static void time_is_up(struct connection *connection, int64_t now_us)
+{
+    switch (connection->state) {
+    case CONNECTION_READY:
+    case CONNECTION_DRAINING: heartbeat(connection, now_us); break;
+    case CONNECTION_SWITCHING:
+        if (!connection->is_keyspace_asked) heartbeat(connection, now_us);
+        else connection_fail(connection, CQLUA_ECONNECTION_LOST, "no answer to USE came in time");
+        break;
+    case CONNECTION_EXPECT_PIPE:
+        connection_fail(connection, CQLUA_ECONNECT_FAILED, "the connection could not be made in time: is a firewall dropping it?");
+        break;
+    case CONNECTION_EXPECT_SUPPORTED:
+    case CONNECTION_EXPECT_READY:
+    case CONNECTION_EXPECT_CREDENTIALS:
+    case CONNECTION_EXPECT_AUTH:
+    case CONNECTION_EXPECT_KEYSPACE:
+        connection_fail(connection, CQLUA_ECONNECT_FAILED, "connected, but the handshake was not finished in time");
+        break;
+    case CONNECTION_CLOSED: break;
+    }
+}
+
+/* Ids lost for long to requests that timed out mean that the server has forgotten them: the connection is to be replaced. */
+static void orphans_aged(struct connection *connection)
+{
+    streams_age(&connection->streams);
+    uint32_t old = connection->streams.old;
+    if (old > connection->config->max_in_flight / 4 || old > LIMIT_OLD_ORPHANS) connection_drain(connection);
+}
+
+void connection_step(struct connection *connection, enum connection_event event, int64_t now_us)
+{
+    switch (event) {
+    case CONNECTION_PIPE_OPEN:
+        enter(connection, CONNECTION_EXPECT_SUPPORTED);
+        connection->last_received_us = now_us;
+        submit_own(connection, &connection->own, &(struct message){.opcode = OP_OPTIONS});
+        break;
+    case CONNECTION_TIME: time_is_up(connection, now_us); break;
+    case CONNECTION_ORPHAN_TIME: orphans_aged(connection); break;
+    }
+}
+
+void connection_drain(struct connection *connection)
+{
+    if (connection->state != CONNECTION_READY && connection->state != CONNECTION_SWITCHING) return;
+    enter(connection, CONNECTION_DRAINING);
+    if (connection->streams.used == streams_orphans(&connection->streams)) connection_fail(connection, 0, "drained");
+}
+
+void connection_orphan(struct connection *connection, struct attempt *attempt, int64_t now_us)
+{
+    streams_orphan(&connection->streams, attempt->stream);
+    attempt->stream = -1;
+    connection->config->orphaned++;
+    if (!timer_is_armed(&connection->orphan_timer))
+        wheel_arm(connection->config->wheel, &connection->orphan_timer, now_us + (int64_t)ORPHAN_OLD * 1000);
+    after_answers(connection, now_us);
+}

@@ -1,0 +1,254 @@
+#include "connection/inbound.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "protocol/segment.h"
+
+void inbound_init(struct inbound *inbound, struct memory *memory, size_t max_frame)
+{
+    *inbound = (struct inbound){.memory = memory, .max_frame = max_frame};
+}
+
+void inbound_dispose(struct inbound *inbound)
+{
+    block_unref(inbound->block);
+    block_unref(inbound->whole);
+    inbound->block = inbound->whole = NULL;
+}
+
+/* --- room ------------------------------------------------------------------------------------------------------------------ */
+
+/* How many bytes from `start` must lie together: a whole frame or segment, as far as its header is known. */
+static size_t needed(const struct inbound *inbound)
+{
+    size_t have = inbound->end - inbound->start;
+    const uint8_t *at = inbound->block->bytes + inbound->start;
+    if (inbound->is_segmented) {
+        struct segment_header segment;
+        if (have < SEGMENT_HEADER || segment_header_decode(at, &segment) != 0) return SEGMENT_HEADER;
+        return SEGMENT_HEADER + (size_t)segment.payload + SEGMENT_TRAILER;
+    }
+    return have < FRAME_HEADER ? FRAME_HEADER : FRAME_HEADER + (size_t)frame_header_decode(at).length;
+}
+
+/* Moves what is not yet passed on to the start of a new block. A frame that is larger than the standard block gets twice the
+ * bytes that have arrived, never more than it needs. */
+static int move_to_new_block(struct inbound *inbound, size_t need)
+{
+    size_t have = inbound->end - inbound->start, capacity = BLOCK_STANDARD;
+    if (need > capacity && 2 * have > capacity) capacity = need < 2 * have ? need : 2 * have;
+    if (capacity < have + RECEIVE_ROOM_MIN && need > capacity) capacity = have + RECEIVE_ROOM_MIN;
+    struct block *block = block_new(inbound->memory, capacity);
+    if (block == NULL) return CQLUA_ENO_MEMORY;
+    if (have > 0) memcpy(block->bytes, inbound->block->bytes + inbound->start, have);
+    block_unref(inbound->block);
+    inbound->block = block;
+    inbound->start = 0;
+    inbound->end = have;
+    return 0;
+}
+
+/* Nobody else holds the block: what is not yet passed on may move to its start. */
+static void rewind_block(struct inbound *inbound)
+{
+    size_t have = inbound->end - inbound->start;
+    memmove(inbound->block->bytes, inbound->block->bytes + inbound->start, have);
+    inbound->start = 0;
+    inbound->end = have;
+}
+
+static bool has_room(const struct inbound *inbound, size_t need)
+{
+    size_t left = inbound->block->capacity - inbound->end;
+    size_t have = inbound->end - inbound->start;
+    return left >= RECEIVE_ROOM_MIN || (need > have && need <= inbound->block->capacity - inbound->start && left > 0);
+}
+
+void *inbound_room(struct inbound *inbound, size_t *len)
+{
+    if (inbound->block == NULL && move_to_new_block(inbound, 0) != 0) return NULL;
+    bool is_ours = inbound->block->refs == 1;
+    if (is_ours && inbound->start == inbound->end) {
+        inbound->start = inbound->end = 0;
+        if (inbound->block->capacity > BLOCK_STANDARD) { /* a large frame has passed: do not keep its block */
+            block_unref(inbound->block);
+            inbound->block = NULL;
+            if (move_to_new_block(inbound, 0) != 0) return NULL;
+        }
+    }
+    size_t need = needed(inbound);
+    if (!has_room(inbound, need) && is_ours && inbound->start >= inbound->block->capacity / 2) rewind_block(inbound);
+    if (!has_room(inbound, need) && move_to_new_block(inbound, need) != 0) return NULL;
+    *len = inbound->block->capacity - inbound->end;
+    return inbound->block->bytes + inbound->end;
+}
+
+void inbound_received(struct inbound *inbound, size_t len)
+{
+    inbound->end += len;
+}
+
+void inbound_switch_to_segments(struct inbound *inbound)
+{
+    inbound->is_segmented = true;
+}
+
+/* --- frames ---------------------------------------------------------------------------------------------------------------- */
+
+static int too_large(const struct inbound *inbound, uint32_t length, struct failure *failure)
+{
+    failure_set(failure, length > INT32_MAX ? CQLUA_EPROTOCOL : CQLUA_EFRAME_TOO_LARGE,
+                "the server announced a message of %u bytes, the limit is %zu: raise max_frame_bytes or ask for smaller pages",
+                length, inbound->max_frame);
+    return failure->code;
+}
+
+/* The first byte of each frame is a response's version, 0x83 to 0x8F: an HTTP or TLS server is told by it at once. */
+static int not_cql(const uint8_t *at, size_t have, struct failure *failure)
+{
+    char shown[3 * 8 + 1] = "";
+    for (size_t i = 0; i < have && i < 8; i++) snprintf(shown + 3 * i, 4, " %02x", at[i]);
+    const char *guess = "";
+    if (at[0] == 0x15 || at[0] == 0x16) guess = ": it looks like TLS";
+    else if (memcmp(at, "HTTP", have < 4 ? have : 4) == 0) guess = ": it looks like HTTP";
+    failure_set(failure, CQLUA_EPROTOCOL, "this is not a CQL server%s (received%s)", guess, shown);
+    return failure->code;
+}
+
+/* Looks at the frame at `at`, of which `have` > 0 bytes are there: its whole length, 0 if the header is not whole, or negative. */
+static int64_t measure(const struct inbound *inbound, const uint8_t *at, size_t have, struct failure *failure)
+{
+    if (at[0] < 0x83 || at[0] > 0x8F) return not_cql(at, have, failure);
+    if (have < FRAME_HEADER) return 0;
+    struct frame_header header = frame_header_decode(at);
+    if (header.length > inbound->max_frame) return too_large(inbound, header.length, failure);
+    return FRAME_HEADER + (int64_t)header.length;
+}
+
+static void hand_on(struct inbound_frame *frame, struct block *block, const uint8_t *at, size_t whole)
+{
+    frame->header = frame_header_decode(at);
+    frame->body = slice(at + FRAME_HEADER, whole - FRAME_HEADER);
+    frame->block = block;
+    frame->wire_len = whole;
+}
+
+static int next_plain(struct inbound *inbound, struct inbound_frame *frame, struct failure *failure)
+{
+    size_t have = inbound->end - inbound->start;
+    if (have == 0) return 0;
+    const uint8_t *at = inbound->block->bytes + inbound->start;
+    int64_t whole = measure(inbound, at, have, failure);
+    if (whole <= 0 || have < (size_t)whole) return whole < 0 ? (int)whole : 0;
+    hand_on(frame, inbound->block, at, (size_t)whole);
+    inbound->start += (size_t)whole;
+    return 1;
+}
+
+/* Appends a part of a large frame to the block that it is assembled in. */
+static int append_part(struct inbound *inbound, const uint8_t *part, size_t len)
+{
+    size_t wanted = inbound->whole_len + len;
+    if (inbound->whole == NULL || wanted > inbound->whole->capacity) {
+        size_t capacity = wanted < BLOCK_STANDARD ? BLOCK_STANDARD : 2 * wanted;
+        struct block *block = block_new(inbound->memory, capacity);
+        if (block == NULL) return CQLUA_ENO_MEMORY;
+        if (inbound->whole != NULL) memcpy(block->bytes, inbound->whole->bytes, inbound->whole_len);
+        block_unref(inbound->whole);
+        inbound->whole = block;
+    }
+    memcpy(inbound->whole->bytes + inbound->whole_len, part, len);
+    inbound->whole_len = wanted;
+    return 0;
+}
+
+/* A part of a large frame has arrived: gives the frame when it is whole. */
+static int next_assembled(struct inbound *inbound, const uint8_t *part, size_t len, struct inbound_frame *frame,
+                          struct failure *failure)
+{
+    if (append_part(inbound, part, len) != 0) {
+        failure_set(failure, CQLUA_ENO_MEMORY, "out of memory while receiving a large message");
+        return failure->code;
+    }
+    int64_t whole = measure(inbound, inbound->whole->bytes, inbound->whole_len, failure);
+    if (whole < 0) return (int)whole;
+    if (whole == 0 || inbound->whole_len < (size_t)whole) return 0;
+    if (inbound->whole_len > (size_t)whole) {
+        failure_set(failure, CQLUA_EPROTOCOL, "a large message ends inside a segment (v5 section 2)");
+        return failure->code;
+    }
+    hand_on(frame, inbound->whole, inbound->whole->bytes, (size_t)whole);
+    return 1;
+}
+
+/* The next frame of the self-contained segment at hand: a frame that is not whole in it is an error. */
+static int next_in_segment(struct inbound *inbound, struct inbound_frame *frame, struct failure *failure)
+{
+    const uint8_t *at = inbound->block->bytes + inbound->payload_start;
+    size_t have = inbound->payload_end - inbound->payload_start;
+    int64_t whole = measure(inbound, at, have, failure);
+    if (whole < 0) return (int)whole;
+    if (whole == 0 || have < (size_t)whole) {
+        failure_set(failure, CQLUA_EPROTOCOL, "a self-contained segment ends inside a message (v5 section 2)");
+        return failure->code;
+    }
+    hand_on(frame, inbound->block, at, (size_t)whole);
+    inbound->payload_start += (size_t)whole;
+    return 1;
+}
+
+/* Passes over one whole segment: 1 and where its payload is, 0 if more bytes are needed, or negative. */
+static int next_segment(struct inbound *inbound, struct segment_header *segment, const uint8_t **payload, struct failure *failure)
+{
+    size_t have = inbound->end - inbound->start;
+    if (have < SEGMENT_HEADER) return 0;
+    const uint8_t *at = inbound->block->bytes + inbound->start;
+    if (segment_header_decode(at, segment) != 0) {
+        failure_set(failure, CQLUA_EPROTOCOL, "the CRC of a segment's header is wrong (v5 section 2)");
+        return failure->code;
+    }
+    size_t whole = SEGMENT_HEADER + (size_t)segment->payload + SEGMENT_TRAILER;
+    if (have < whole) return 0;
+    *payload = at + SEGMENT_HEADER;
+    inbound->start += whole;
+    if (segment->payload == 0 || segment_trailer_check(*payload + segment->payload, *payload, segment->payload) != 0) {
+        failure_set(failure, CQLUA_EPROTOCOL, segment->payload == 0 ? "a segment is empty (v5 section 2)"
+                                                                   : "the CRC of a segment's payload is wrong (v5 section 2)");
+        return failure->code;
+    }
+    return 1;
+}
+
+static int next_segmented(struct inbound *inbound, struct inbound_frame *frame, struct failure *failure)
+{
+    if (inbound->payload_start < inbound->payload_end) return next_in_segment(inbound, frame, failure);
+    struct segment_header segment;
+    const uint8_t *payload = NULL;
+    int got;
+    while ((got = next_segment(inbound, &segment, &payload, failure)) == 1) {
+        if (segment.is_self_contained && inbound->whole != NULL) {
+            failure_set(failure, CQLUA_EPROTOCOL, "a self-contained segment stands inside a large message (v5 section 2)");
+            return failure->code;
+        }
+        if (segment.is_self_contained) {
+            inbound->payload_start = (size_t)(payload - inbound->block->bytes);
+            inbound->payload_end = inbound->payload_start + segment.payload;
+            return next_in_segment(inbound, frame, failure);
+        }
+        int whole = next_assembled(inbound, payload, segment.payload, frame, failure);
+        if (whole != 0) return whole;
+    }
+    return got;
+}
+
+int inbound_next(struct inbound *inbound, struct inbound_frame *frame, struct failure *failure)
+{
+    if (inbound->whole != NULL && frame->block == inbound->whole) { /* it was handed on by the call before */
+        block_unref(inbound->whole);
+        inbound->whole = NULL;
+        inbound->whole_len = 0;
+        frame->block = NULL;
+    }
+    return inbound->is_segmented ? next_segmented(inbound, frame, failure) : next_plain(inbound, frame, failure);
+}

@@ -1,0 +1,42 @@
+/* The receiving half of a connection: bytes -> frames, each handed on as one contiguous span. A frame that lies whole in its
+ * block, or in a self-contained v5 segment, is sliced in place; any other is assembled once in a block of its own, which grows
+ * with the bytes received, never with the length announced (SEC10). Knows nothing of what frames mean. */
+#ifndef CQLUA_CONNECTION_INBOUND_H
+#define CQLUA_CONNECTION_INBOUND_H
+
+#include "base/block.h"
+#include "base/failure.h"
+#include "protocol/frame.h"
+
+struct inbound {
+    struct memory *memory;
+    struct block *block;   /* where bytes are received; NULL until the first room is asked for */
+    size_t start, end;     /* [start, end) is received and not yet passed on */
+    bool is_segmented;     /* v5 after the handshake's first answer */
+    size_t payload_start, payload_end; /* the rest of the self-contained segment being passed on */
+    struct block *whole;   /* a frame being assembled from segments; NULL: none */
+    size_t whole_len;
+    size_t max_frame;      /* bytes of a body */
+};
+
+/* One frame; everything points into `block`, which the receiver may keep with block_ref. */
+struct inbound_frame {
+    struct frame_header header;
+    struct cqlua_slice body;
+    struct block *block;
+    size_t wire_len; /* header and body */
+};
+
+void inbound_init(struct inbound *inbound, struct memory *memory, size_t max_frame);
+void inbound_dispose(struct inbound *inbound);
+/* Room for the next read; NULL if out of memory. */
+void *inbound_room(struct inbound *inbound, size_t *len);
+/* The transport put `len` bytes into that room. */
+void inbound_received(struct inbound *inbound, size_t len);
+/* The next whole frame: 1, or 0 if more bytes are needed, or a negative code with the reason in *failure. The frame before is
+ * given back by the call. */
+int inbound_next(struct inbound *inbound, struct inbound_frame *frame, struct failure *failure);
+/* From here on bytes are v5 segments. */
+void inbound_switch_to_segments(struct inbound *inbound);
+
+#endif

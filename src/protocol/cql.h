@@ -1,0 +1,12 @@
+/* What can be told of a statement from its first keyword (Q8): never used to allow anything, only to forbid or to order. */
+#ifndef CQLUA_PROTOCOL_CQL_H
+#define CQLUA_PROTOCOL_CQL_H
+
+#include "base/buffer.h"
+
+enum cql_kind { CQL_SELECT, CQL_USE, CQL_SCHEMA, CQL_OTHER };
+
+/* Comments and blanks before the keyword are passed over. SCHEMA: CREATE, ALTER, DROP, TRUNCATE. */
+enum cql_kind cql_kind(struct cqlua_slice text);
+
+#endif
