@@ -38,7 +38,8 @@ plain_exchange() { # ADDRESS
 tls_exchange() { # ADDRESS
     coproc openssl s_client -quiet -connect "$1:$port" -CAfile "$(instance_folder)/tls/ca.pem" -verify_return_error 2>/dev/null
     local client=$! status=0
-    to_server=${COPROC[1]} from_server=${COPROC[0]}
+    exec 3<&"${COPROC[0]}" 4>&"${COPROC[1]}" # bash keeps a coprocess' own descriptors from subshells
+    to_server=4 from_server=3
     exchange || status=1
     kill "$client" 2>/dev/null || true
     return $status

@@ -77,7 +77,7 @@ start_node() { # NODE
     pid=$(<"$folder/pid")
     until cql_ready "$1"; do
         elapsed=$((($(now_ms) - started) / 1000))
-        if ! node_pid "$folder" >/dev/null; then
+        if ! kill -0 "$pid" 2>/dev/null; then # not node_pid: the process may not have become java yet
             node_failed "$folder" "$label: the process ended"
         elif [ "$elapsed" -ge "$node_timeout_s" ]; then
             stop_node "$folder"
