@@ -107,6 +107,13 @@ if(luajit_program)
   endforeach()
 endif()
 
+# The public headers, as a C++ program includes them.
+find_program(cxx_program NAMES c++ g++ clang++)
+if(cxx_program)
+  cqlua_add_test(check.headers_cxx check spec/unit/headers.cc ${cxx_program} -std=c++17 -Wall -Wextra -Wpedantic -Wconversion
+                 -Werror -fsyntax-only -Iinclude spec/unit/headers.cc)
+endif()
+
 # --- examples and the benchmark program ---------------------------------------------------------------------------------------
 file(GLOB examples CONFIGURE_DEPENDS examples/*.c)
 file(GLOB bench_client CONFIGURE_DEPENDS bench/client.c)

@@ -1,0 +1,393 @@
+/* A loop's turn: alarms, the sessions' deadlines and output, their callbacks, and again while callbacks submit; then
+ * the host's timer is set for what is due next. See loop.h for what it knows.
+ *
+ *      host sleeps -> cqlua_loop_ready for each socket (reads only) -> one cqlua_loop_turn -> host sleeps
+ *
+ * Sockets are read before deadlines fire. So where a deadline is found long overdue - somebody blocked this thread -
+ * the turn is put off until the host has looked at the sockets once more, without sleeping. */
+#include "io/loop.h"
+
+#include <assert.h>
+#include <cqlua/transport.h>
+#include <limits.h>
+
+#include "base/memory.h"
+#include "io/clock.h"
+
+enum {
+    ROUNDS_MAX = 4,      /* of a turn, while callbacks submit: then the sockets come first again */
+    LATE_US = 20000,     /* a deadline overdue by more means that the thread was blocked */
+    TIMER_MIN_US = 1000, /* no host timer is shorter: a due time that does not move on may not make the loop spin */
+    TIMER_SLACK_US = 10000, /* a timer of the host due within this may have fired, whatever its grain */
+};
+
+struct cqlua_loop {
+    struct cqlua_loop_hooks hooks;
+    void *host;
+    struct cqlua_allocator allocator; /* as given; sessions that bring none use it too */
+    struct memory *memory;            /* holds this struct */
+
+    struct list members;         /* struct loop_member: the sessions */
+    struct list *cursor;         /* the member after the present one of a walk: leaving members move it */
+    struct loop_member *present; /* whose session is being called; NULL: none, or it has left meanwhile */
+    struct list alarms;          /* struct loop_alarm, in no order: there are few */
+    struct list ringing;         /* those of the present round that have not rung yet */
+
+    int64_t now_us;          /* the monotonic clock as last read */
+    int64_t wall_ahead_us;   /* what the wall clock was ahead of it when the turn began */
+    int64_t armed_us;        /* when the host's timer comes; INT64_MAX: it does not, or it may have come already */
+    bool has_timer;          /* the host has a timer that it was not told to drop */
+    bool is_read;            /* the clock was read in this wait */
+    bool in_turn;            /* callbacks may be running */
+    bool in_step;            /* inside cqlua_loop_step or _run */
+    bool deferred;           /* the host owes a turn before it sleeps */
+    bool again;              /* something was submitted during this turn */
+    bool more;               /* the last turn left work undone: the next must not wait */
+    bool late;               /* the last turn was put off */
+
+    int64_t budget_us;       /* of the present step; 0: no bound */
+    int64_t budget_until_us; /* set when its work begins; INT64_MAX: no bound */
+    int64_t handled;         /* completions that were dispatched since the present step began */
+};
+
+/* --- life --------------------------------------------------------------------------------------------------------- */
+
+static void read_clock(struct cqlua_loop *loop)
+{
+    loop->now_us = clock_monotonic_us();
+    loop->is_read = true;
+    if (loop->budget_us > 0 && loop->budget_until_us == INT64_MAX)
+        loop->budget_until_us = loop->now_us + loop->budget_us;
+}
+
+struct cqlua_loop *cqlua_loop_on(const struct cqlua_loop_hooks *hooks, void *host,
+                                 const struct cqlua_allocator *allocator)
+{
+    struct memory *memory = memory_new(allocator);
+    if (memory == NULL) return NULL;
+    struct cqlua_loop *loop = memory_zero(memory, sizeof *loop);
+    if (loop == NULL) {
+        memory_release(memory);
+        return NULL;
+    }
+    loop->hooks = *hooks;
+    loop->host = host;
+    if (allocator != NULL) loop->allocator = *allocator;
+    loop->memory = memory;
+    list_init(&loop->members);
+    list_init(&loop->alarms);
+    list_init(&loop->ringing);
+    loop->armed_us = loop->budget_until_us = INT64_MAX;
+    read_clock(loop);
+    loop->is_read = false;
+    return loop;
+}
+
+void cqlua_loop_free(struct cqlua_loop *loop)
+{
+    if (loop == NULL) return;
+    assert(list_is_empty(&loop->members) && "free the sessions before their loop");
+    assert(!loop->in_turn && "a loop cannot be freed from within its turn");
+    if (loop->has_timer) loop->hooks.timer(loop->host, -1);
+    if (loop->hooks.free != NULL) loop->hooks.free(loop->host);
+    struct memory *memory = loop->memory;
+    memory_free(memory, loop, sizeof *loop);
+    memory_release(memory);
+}
+
+int64_t cqlua_loop_now(struct cqlua_loop *loop)
+{
+    return loop->now_us;
+}
+
+int64_t loop_now_us(const struct cqlua_loop *loop)
+{
+    return loop->now_us;
+}
+
+const struct cqlua_allocator *loop_allocator(const struct cqlua_loop *loop)
+{
+    return &loop->allocator;
+}
+
+/* --- watches, alarms, members ------------------------------------------------------------------------------------- */
+
+int loop_watch(struct cqlua_loop *loop, struct loop_watch *watch, int fd, int events)
+{
+    if (watch->events == events) return 0;
+    int rc = loop->hooks.watch(loop->host, fd, events, watch, &watch->host);
+    if (rc < 0) return rc;
+    watch->fd = fd;
+    watch->events = events;
+    return 0;
+}
+
+void cqlua_loop_ready(struct cqlua_loop *loop, void *key, int events)
+{
+    struct loop_watch *watch = key;
+    if (!loop->is_read) read_clock(loop);
+    loop_defer(loop);
+    watch->ready(watch, events, loop->now_us);
+}
+
+void loop_defer(struct cqlua_loop *loop)
+{
+    if (loop->in_turn) {
+        loop->again = true;
+    } else if (!loop->deferred) {
+        loop->deferred = true;
+        loop->hooks.defer(loop->host);
+    }
+}
+
+void loop_alarm_init(struct loop_alarm *alarm, void (*ring)(struct loop_alarm *alarm, int64_t now_us))
+{
+    list_init(&alarm->link);
+    alarm->at_us = INT64_MAX;
+    alarm->ring = ring;
+}
+
+void loop_alarm_set(struct cqlua_loop *loop, struct loop_alarm *alarm, int64_t at_us)
+{
+    list_remove(&alarm->link);
+    list_append(&loop->alarms, &alarm->link);
+    alarm->at_us = at_us;
+    /* Outside a turn nobody would set the host's timer: the turn that is owed now does. */
+    if (!loop->in_turn && at_us < loop->armed_us) loop_defer(loop);
+}
+
+void loop_alarm_soon(struct cqlua_loop *loop, struct loop_alarm *alarm)
+{
+    loop_alarm_set(loop, alarm, clock_monotonic_us()); /* the loop's clock may be old: nobody is late */
+    loop_defer(loop);
+}
+
+void loop_alarm_clear(struct loop_alarm *alarm)
+{
+    list_remove(&alarm->link);
+}
+
+void loop_join(struct cqlua_loop *loop, struct loop_member *member, struct cqlua_session *session)
+{
+    member->session = session;
+    list_append(&loop->members, &member->link);
+    loop_defer(loop);
+}
+
+void loop_leave(struct cqlua_loop *loop, struct loop_member *member)
+{
+    if (loop->cursor == &member->link) loop->cursor = member->link.next;
+    if (loop->present == member) loop->present = NULL;
+    list_remove(&member->link);
+    loop_defer(loop); /* the timer that was set for it may have to go */
+}
+
+/* --- the turn ----------------------------------------------------------------------------------------------------- */
+
+static void first_member(struct cqlua_loop *loop)
+{
+    loop->cursor = loop->members.next;
+}
+
+/* The next of a walk that members may leave meanwhile; NULL at its end. */
+static struct loop_member *next_member(struct cqlua_loop *loop)
+{
+    loop->present = NULL;
+    if (loop->cursor == &loop->members) return NULL;
+    loop->present = container_of(loop->cursor, struct loop_member, link);
+    loop->cursor = loop->cursor->next;
+    return loop->present;
+}
+
+static int64_t due_us(struct cqlua_loop *loop)
+{
+    int64_t due = INT64_MAX;
+    for (struct list *link = loop->members.next; link != &loop->members; link = link->next) {
+        int64_t at = cqlua_session_due(container_of(link, struct loop_member, link)->session);
+        if (at < due) due = at;
+    }
+    for (struct list *link = loop->alarms.next; link != &loop->alarms; link = link->next) {
+        int64_t at = container_of(link, struct loop_alarm, link)->at_us;
+        if (at < due) due = at;
+    }
+    return due;
+}
+
+static bool is_late(struct cqlua_loop *loop)
+{
+    return due_us(loop) < loop->now_us - LATE_US;
+}
+
+/* An alarm that is set again while this runs waits for the next round. */
+static void ring_alarms(struct cqlua_loop *loop)
+{
+    for (struct list *link = loop->alarms.next, *next; link != &loop->alarms; link = next) {
+        next = link->next;
+        if (container_of(link, struct loop_alarm, link)->at_us > loop->now_us) continue;
+        list_remove(link);
+        list_append(&loop->ringing, link);
+    }
+    for (struct list *link; (link = list_take(&loop->ringing)) != NULL;) {
+        struct loop_alarm *alarm = container_of(link, struct loop_alarm, link);
+        alarm->ring(alarm, loop->now_us);
+    }
+}
+
+static void turn_sessions(struct cqlua_loop *loop)
+{
+    first_member(loop);
+    for (struct loop_member *member; (member = next_member(loop)) != NULL;)
+        cqlua_session_turn(member->session, loop->now_us, loop->now_us + loop->wall_ahead_us);
+}
+
+/* At least one completion is handled in each step, so that a budget spent by reading does not stop everything. */
+static bool is_spent(const struct cqlua_loop *loop)
+{
+    return loop->budget_until_us != INT64_MAX && loop->handled > 0 && clock_monotonic_us() >= loop->budget_until_us;
+}
+
+/* The callbacks of the present member. False: the budget is spent. The session may be freed by any of its callbacks. */
+static bool dispatch_member(struct cqlua_loop *loop, struct loop_member *member)
+{
+    int max = loop->budget_until_us == INT64_MAX ? INT_MAX : 1;
+    while (loop->present == member) {
+        if (is_spent(loop)) return false;
+        int handled = cqlua_session_dispatch(member->session, max);
+        loop->handled += handled;
+        if (handled < max) break;
+    }
+    return true;
+}
+
+static void dispatch_sessions(struct cqlua_loop *loop)
+{
+    first_member(loop);
+    for (struct loop_member *member; (member = next_member(loop)) != NULL;) {
+        if (dispatch_member(loop, member)) continue;
+        list_remove(&member->link); /* it had its share: the others come first next time */
+        list_append(&loop->members, &member->link);
+        loop->more = true;
+        break;
+    }
+    loop->present = NULL;
+}
+
+/* One round serves what is there; another what callbacks submitted, so that it is sent before the host sleeps. */
+static void make_rounds(struct cqlua_loop *loop)
+{
+    loop->more = false;
+    for (int round = 0; round < ROUNDS_MAX; round++) {
+        loop->again = false;
+        ring_alarms(loop);
+        turn_sessions(loop);
+        dispatch_sessions(loop);
+        if (!loop->again) return;
+        read_clock(loop);
+        loop->late = is_late(loop); /* a callback took long: sockets first */
+        if (loop->late) break;
+    }
+    loop->more = true;
+}
+
+/* Sets the host's timer if the one it has comes too late for `due`. A stale earlier one stays: it costs one turn,
+ * less than a change for each request. */
+static void arm(struct cqlua_loop *loop)
+{
+    bool at_once = loop->more || loop->late;
+    int64_t due = at_once ? loop->now_us : due_us(loop);
+    if (due == INT64_MAX) {
+        if (loop->has_timer) loop->hooks.timer(loop->host, -1); /* else a loop with nothing left would not end */
+        loop->has_timer = false;
+        loop->armed_us = INT64_MAX;
+    } else if (due < loop->armed_us) {
+        int64_t delay = due - clock_monotonic_us(); /* callbacks took time since the clock was read */
+        if (delay < TIMER_MIN_US) delay = at_once ? 0 : TIMER_MIN_US;
+        loop->has_timer = true;
+        loop->armed_us = due;
+        loop->hooks.timer(loop->host, delay);
+    }
+}
+
+void cqlua_loop_turn(struct cqlua_loop *loop)
+{
+    if (loop->in_turn) return; /* from within a callback: what it submitted is served anyway */
+    read_clock(loop);
+    loop->wall_ahead_us = clock_wall_us() - loop->now_us;
+    /* A turn that nobody deferred is the timer's; a deferred one may come in its place. */
+    if (!loop->deferred || loop->armed_us - TIMER_SLACK_US <= loop->now_us) loop->armed_us = INT64_MAX;
+    loop->deferred = false;
+    loop->late = !loop->late && is_late(loop);
+    if (!loop->late) {
+        loop->in_turn = true;
+        make_rounds(loop);
+        loop->in_turn = false;
+    }
+    loop->is_read = false;
+    arm(loop);
+}
+
+/* --- the turn-key loop -------------------------------------------------------------------------------------------- */
+
+static int may_wait(const struct cqlua_loop *loop)
+{
+    if (loop->hooks.wait == NULL) return CQLUA_EUNSUPPORTED;
+    return loop->in_turn || loop->in_step ? CQLUA_EMISUSE : 0; /* a callback may not wait for its own loop */
+}
+
+/* There is work that must not wait for an event. */
+static bool is_owing(const struct cqlua_loop *loop)
+{
+    return loop->deferred || loop->more || loop->late;
+}
+
+static bool is_busy(const struct cqlua_loop *loop)
+{
+    if (is_owing(loop)) return true;
+    for (struct list *link = loop->members.next; link != &loop->members; link = link->next)
+        if (!cqlua_session_is_closed(container_of(link, struct loop_member, link)->session)) return true;
+    return false;
+}
+
+int cqlua_loop_run(struct cqlua_loop *loop)
+{
+    int rc = may_wait(loop);
+    if (rc < 0) return rc;
+    loop->in_step = true;
+    while (rc == 0 && is_busy(loop)) {
+        rc = loop->hooks.wait(loop->host, -1);
+        if (rc == CQLUA_NULL && loop->deferred) {
+            cqlua_loop_turn(loop);
+            rc = 0;
+        }
+    }
+    loop->in_step = false;
+    return rc < 0 ? rc : 0;
+}
+
+/* What was submitted goes out first, without sleeping; then it sleeps, unless that completed something; then what
+ * was read is served. The host makes the turns within its wait; the last line is for what it left. */
+static int step(struct cqlua_loop *loop, int64_t wait_us)
+{
+    bool was_owing = is_owing(loop);
+    int rc = loop->hooks.wait(loop->host, was_owing ? 0 : wait_us);
+    if (rc == 0 && was_owing && wait_us != 0 && loop->handled == 0 && !is_owing(loop))
+        rc = loop->hooks.wait(loop->host, wait_us);
+    if (rc == 0 && loop->late) rc = loop->hooks.wait(loop->host, 0);
+    if (is_owing(loop)) cqlua_loop_turn(loop);
+    if (rc < 0) return rc;
+    return loop->handled < INT_MAX ? (int)loop->handled : INT_MAX;
+}
+
+int cqlua_loop_step(struct cqlua_loop *loop, int wait_ms, int64_t budget_us)
+{
+    int rc = may_wait(loop);
+    if (rc < 0) return rc;
+    loop->handled = 0;
+    loop->budget_us = budget_us > 0 ? budget_us : 0;
+    loop->in_step = true;
+    rc = step(loop, wait_ms < 0 ? -1 : (int64_t)wait_ms * 1000);
+    loop->in_step = false;
+    loop->budget_us = 0;
+    loop->budget_until_us = INT64_MAX;
+    return rc;
+}
