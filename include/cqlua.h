@@ -142,7 +142,8 @@ enum { CQLUA_READ = 1, CQLUA_WRITE = 2 };
  * cqlua_loop_on. */
 struct cqlua_loop_hooks {
     /* Starts, changes or (events == 0) stops watching fd. `*watcher` is the adapter's own memory of it, NULL at first; when fd
-     * is ready the adapter calls cqlua_loop_ready(loop, key, events). Returns 0 or CQLUA_ENO_MEMORY. */
+     * is ready the adapter calls cqlua_loop_ready(loop, key, events). After events == 0 the key is dead: it must not be reported
+     * any more, even if its event was collected before. Returns 0 or CQLUA_ENO_MEMORY. */
     int (*watch)(void *host, int fd, int events, void *key, void **watcher);
     /* Call cqlua_loop_turn once, delay_us from now (0: as soon as the loop turns); a new call replaces the former; negative:
      * never. A loop with neither a watch nor a timer left may end. */
@@ -170,8 +171,9 @@ CQLUA_EXPORT int cqlua_loop_run(struct cqlua_loop *loop);
 /* One turn: waits wait_ms at most (negative: until something happens), handles what is ready, sends what was submitted.
  * budget_us bounds the work (0: no bound). Gives the number of completions handled or a negative code. */
 CQLUA_EXPORT int cqlua_loop_step(struct cqlua_loop *loop, int wait_ms, int64_t budget_us);
-/* The loop's monotonic clock in microseconds, as read at its last turn. */
+/* The loop's monotonic clock in microseconds, as read at its last turn; and read now. */
 CQLUA_EXPORT int64_t cqlua_loop_now(struct cqlua_loop *loop);
+CQLUA_EXPORT int64_t cqlua_loop_clock(struct cqlua_loop *loop);
 /* Ends the loop's own use of the host's loop. Sessions must have been freed. NULL is harmless. */
 CQLUA_EXPORT void cqlua_loop_free(struct cqlua_loop *loop);
 
@@ -244,10 +246,12 @@ typedef void cqlua_prepared_fn(void *arg, struct cqlua_prepared *prepared, const
 
 /* Opens a session on the loop; does no I/O itself. `on_open` (may be NULL) hears once whether the first connection came up.
  * Requests may be submitted at once: they wait for it, their deadlines running. Errors: MISUSE (a bad option: nothing was
- * opened), UNSUPPORTED, NO_MEMORY; cqlua_session_open_error explains. */
+ * opened), UNSUPPORTED, NO_MEMORY; cqlua_options_check says what is wrong with an option. */
 CQLUA_EXPORT int cqlua_session_open(struct cqlua_session **session, const struct cqlua_options *options,
                                     struct cqlua_loop *loop, cqlua_open_fn *on_open, void *arg);
-/* The same, the outcome as a completion of kind CQLUA_OPENED with this tag; the session's questions go to the queue too. */
+/* The same, the outcome as a completion of kind CQLUA_OPENED with this tag. The session's questions go to the queue too, and
+ * with the same tag a completion of kind CQLUA_CLOSED when it has closed. `loop` may be NULL if options->transport is given: the
+ * host then makes the session's turns (<cqlua/transport.h>). */
 CQLUA_EXPORT int cqlua_session_open_to(struct cqlua_session **session, const struct cqlua_options *options,
                                        struct cqlua_loop *loop, struct cqlua_queue *queue, uint64_t tag);
 /* Checks options as cqlua_session_open does: 0, or a code with a sentence in text (cut to size). */
@@ -420,7 +424,7 @@ CQLUA_EXPORT int cqlua_prepared_is_select(const struct cqlua_prepared *prepared)
 
 /* Prepares a text on one node; cached by keyspace and text, requests for the same text share one message. */
 CQLUA_EXPORT int64_t cqlua_prepare(struct cqlua_session *session, const char *text, cqlua_prepared_fn *fn, void *arg);
-/* Sends a statement. Errors at once: the statement's first bind error (cqlua_statement_error), MISUSE, INVALID_VALUE (an
+/* Sends a statement. It stays as it is: executed again, perhaps with other options, it sends the same values. Errors at once: the statement's first bind error (cqlua_statement_error), MISUSE, INVALID_VALUE (an
  * unbound marker), QUEUE_FULL, CLOSED, NO_MEMORY; then `fn` is never called. */
 CQLUA_EXPORT int64_t cqlua_execute(struct cqlua_session *session, struct cqlua_statement *st, cqlua_result_fn *fn, void *arg);
 /* The same with a completion in a queue. */
@@ -461,11 +465,11 @@ CQLUA_EXPORT int cqlua_take(struct cqlua_queue *queue, struct cqlua_completion *
 CQLUA_EXPORT void cqlua_completions_release(struct cqlua_completion *completions, int count);
 CQLUA_EXPORT void cqlua_error_free(struct cqlua_error *error);
 
-struct cqlua_answer {
+struct cqlua_reply {
     const char *username, *password; /* CQLUA_ASK_CREDENTIALS: NULL username: none, which fails the connection */
 };
 /* Answers a question: 0, or MISUSE if nobody waits for it any more. */
-CQLUA_EXPORT int cqlua_answer(struct cqlua_session *session, int64_t question, const struct cqlua_answer *answer);
+CQLUA_EXPORT int cqlua_answer(struct cqlua_session *session, int64_t question, const struct cqlua_reply *reply);
 
 /* --- results ------------------------------------------------------------------------------------------------------------- */
 

@@ -27,10 +27,12 @@ struct cqlua_address {
 };
 
 struct cqlua_transport_ops {
-    /* Start to resolve `name` (never a numeric address); answer with cqlua_lookup_done. 0 or a negative code. */
+    /* Start to resolve `name` (never a numeric address); answer with cqlua_lookup_done, whose addresses need no port. 0 or a
+     * negative code. */
     int (*resolve)(void *self, struct cqlua_lookup *lookup, const char *name);
     void (*forget)(void *self, struct cqlua_lookup *lookup);
-    /* Start to connect; answer with cqlua_link_connected. `*pipe` is the transport's own. 0 or a negative code. */
+    /* Start to connect; answer with cqlua_link_connected. `*pipe` is the transport's own, until `close` (which is called after
+     * a failure too). 0, or a negative code: then there is no pipe. */
     int (*connect)(void *self, struct cqlua_link *link, const struct cqlua_address *address, void **pipe);
     /* Hand over bytes: gives how many were taken (fewer than len: the rest is asked for again after cqlua_link_writable), or a
      * negative code: the pipe is broken. */

@@ -29,6 +29,7 @@ struct cqlua_prepared *prepared_new(struct memory *memory, struct cqlua_slice te
     }
     prepared->memory = memory;
     prepared->refs = 1;
+    list_init(&prepared->used);
     prepared->params = message->params;
     prepared->columns = message->columns;
     prepared->keyspace = text_ref(keyspace);

@@ -3,6 +3,7 @@
 #ifndef CQLUA_CLUSTER_PREPARED_H
 #define CQLUA_CLUSTER_PREPARED_H
 
+#include "base/list.h"
 #include "base/map.h"
 #include "base/text.h"
 #include "protocol/cql.h"
@@ -13,6 +14,7 @@ struct cqlua_prepared {
     uint32_t refs;
     struct map_entry entry;     /* in the session's cache, while is_cached */
     bool is_cached;
+    struct list used;           /* in the session's cache, the most recently used last */
     struct text *text;          /* the CQL */
     struct text *keyspace;      /* in which it was prepared; NULL: none */
     struct text *id;

@@ -17,7 +17,7 @@ void request_init(struct request *request, struct memory *memory, enum request_k
     request->kind = (uint8_t)kind;
     request->attempt.kind = ATTEMPT_REQUEST;
     request->attempt.stream = -1;
-    request->is_idempotent = request->is_tracing = request->may_have_executed = request->is_reprepared = false;
+    request->is_idempotent = request->is_tracing = request->needs_v5 = request->may_have_executed = request->is_reprepared = false;
     request->text = slice(NULL, 0);
     request->prepared = NULL;
     request->keyspace = NULL;
@@ -198,6 +198,13 @@ static void send(struct cluster *cluster, struct request *request, struct cqlua_
     request->node = link->node;
     if (request->kind == REQUEST_USE && link->connection.version < 5) { /* being in the keyspace is the answer */
         request_complete(cluster, request, NULL);
+        return;
+    }
+    if (request->needs_v5 && link->connection.version < 5) {
+        struct failure failure;
+        failure_set(&failure, CQLUA_EUNSUPPORTED, "the options `keyspace` and `now_in_seconds` of a call need protocol v5; this is v%d",
+                    link->connection.version);
+        fail(cluster, request, &failure);
         return;
     }
     metadata_unref(request->expected);

@@ -33,6 +33,7 @@ struct request {
     uint8_t kind;                /* enum request_kind */
     bool is_idempotent;
     bool is_tracing;
+    bool needs_v5;               /* it has an option that older versions cannot say */
     bool may_have_executed;      /* an attempt may have had an effect */
     bool is_reprepared;          /* the present node was told the statement again */
     int8_t retries_left;

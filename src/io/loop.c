@@ -391,3 +391,9 @@ int cqlua_loop_step(struct cqlua_loop *loop, int wait_ms, int64_t budget_us)
     loop->budget_until_us = INT64_MAX;
     return rc;
 }
+
+int64_t cqlua_loop_clock(struct cqlua_loop *loop)
+{
+    (void)loop; /* one clock for all */
+    return clock_monotonic_us();
+}

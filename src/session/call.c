@@ -1,0 +1,340 @@
+/* Calls: a user's requests, from submit to completion. */
+#include <stdio.h>
+
+#include "session/result.h"
+#include "session/session.h"
+
+enum { INDEX_BITS = 22 }; /* LIMIT_REQUESTS: an id is a generation and an index */
+
+/* --- the table of calls: an id names a call only as long as it has not completed ------------------------------------------------ */
+
+static int grow_slots(struct cqlua_session *session)
+{
+    uint32_t count = session->slots_count == 0 ? 64 : session->slots_count * 2;
+    if (count > LIMIT_REQUESTS) return CQLUA_EQUEUE_FULL;
+    struct call_slot *slots = memory_resize(session->memory, session->slots, session->slots_count * sizeof *slots, count * sizeof *slots);
+    if (slots == NULL) return CQLUA_ENO_MEMORY;
+    for (uint32_t i = session->slots_count; i < count; i++) slots[i] = (struct call_slot){.next_free = i + 2};
+    slots[count - 1].next_free = 0;
+    session->free_slot = session->slots_count + 1;
+    session->slots = slots;
+    session->slots_count = count;
+    return 0;
+}
+
+static int take_slot(struct call *call)
+{
+    struct cqlua_session *session = call->session;
+    int rc = session->free_slot == 0 ? grow_slots(session) : 0;
+    if (rc != 0) return rc;
+    call->index = session->free_slot - 1;
+    struct call_slot *slot = &session->slots[call->index];
+    session->free_slot = slot->next_free;
+    slot->call = call;
+    slot->generation++;
+    call->completion.public.id = (int64_t)(slot->generation << INDEX_BITS | call->index);
+    session->calls_count++;
+    return 0;
+}
+
+static void give_slot_back(struct call *call)
+{
+    struct cqlua_session *session = call->session;
+    struct call_slot *slot = &session->slots[call->index];
+    slot->call = NULL;
+    slot->next_free = session->free_slot;
+    session->free_slot = call->index + 1;
+    session->calls_count--;
+}
+
+static struct call *find(struct cqlua_session *session, int64_t id)
+{
+    uint64_t index = (uint64_t)id & (LIMIT_REQUESTS - 1);
+    if (id <= 0 || index >= session->slots_count) return NULL;
+    struct call *call = session->slots[index].call;
+    return call != NULL && call->completion.public.id == id ? call : NULL;
+}
+
+/* --- life -------------------------------------------------------------------------------------------------------------------------- */
+
+static void free_call(struct call *call)
+{
+    struct cqlua_session *session = call->session;
+    request_dispose(&call->request);
+    text_unref(call->former);
+    memory_free(session->memory, call->inputs, call->inputs_size);
+    memory_free(session->memory, call, sizeof *call);
+    session_unref(session);
+}
+
+static void release(struct completion *completion)
+{
+    free_call(container_of(completion, struct call, completion));
+}
+
+struct call *call_new(struct cqlua_session *session, enum request_kind kind, struct cqlua_queue *queue, uint64_t tag)
+{
+    struct call *call = memory_get(session->memory, sizeof *call);
+    if (call == NULL) return NULL;
+    request_init(&call->request, session->memory, kind);
+    completion_init(&call->completion);
+    call->completion.release = release;
+    call->completion.public = (struct cqlua_completion){.tag = tag, .session = session};
+    call->completion.public.kind = kind == REQUEST_PREPARE ? CQLUA_PREPARED : CQLUA_RESULT;
+    call->completion.fn.result = NULL;
+    call->completion.arg = NULL;
+    call->session = session;
+    call->queue = queue;
+    call->inputs = NULL;
+    call->inputs_size = 0;
+    call->former = NULL;
+    call->preparing = NULL;
+    list_init(&call->preparing_link);
+    list_init(&call->unstarted);
+    timer_init(&call->timer, TIMER_PREPARE);
+    session->refs++;
+    return call;
+}
+
+void call_abandon(struct call *call)
+{
+    free_call(call);
+}
+
+uint8_t *call_inputs(struct call *call, size_t size)
+{
+    if (size == 0) size = 1;
+    call->inputs = memory_get(call->session->memory, size);
+    if (call->inputs != NULL) call->inputs_size = size;
+    return call->inputs;
+}
+
+int session_accepts(const struct cqlua_session *session)
+{
+    if (session->is_closing || session->is_closed) return CQLUA_ECLOSED;
+    return session->cluster.waiting_count >= (uint32_t)session->options.max_queued ? CQLUA_EQUEUE_FULL : 0;
+}
+
+int64_t call_submit(struct call *call)
+{
+    struct cqlua_session *session = call->session;
+    int rc = take_slot(call);
+    if (rc != 0) {
+        call_abandon(call);
+        return rc;
+    }
+    session->requests++;
+    if (call->request.kind != REQUEST_PREPARE) cluster_submit(&session->cluster, &call->request);
+    session_defer(session);
+    return call->completion.public.id;
+}
+
+void call_complete(struct call *call)
+{
+    struct cqlua_session *session = call->session;
+    give_slot_back(call);
+    if (call->completion.public.error != NULL) session->errors++;
+    session_push(session, call->queue, &call->completion);
+}
+
+/* USE was refused: back to the keyspace before, unless another has been chosen since. */
+static void go_back(struct call *call)
+{
+    struct cqlua_session *session = call->session;
+    if (!text_equal(session->keyspace, call->request.keyspace)) return;
+    text_unref(session->keyspace);
+    session->keyspace = text_ref(call->former);
+}
+
+/* Where a failed page can be asked for again. */
+static void note_paging_state(struct call *call)
+{
+    struct cqlua_error *error = call->completion.public.error;
+    if (!error_is_constant(error)) error->paging_state = error_keep_bytes(error, call->request.parameters.paging_state);
+}
+
+void call_done(struct cqlua_session *session, struct request *request)
+{
+    struct call *call = container_of(request, struct call, request);
+    struct cqlua_completion *public = &call->completion.public;
+    public->error = request->error;
+    request->error = NULL;
+    if (public->error == NULL) {
+        public->result = result_new(session->memory, request, session->cluster.now_us);
+        if (public->result == NULL) public->error = error_new(session->memory, CQLUA_ENO_MEMORY, slice_of("out of memory"), 0);
+    } else note_paging_state(call);
+    if (request->kind == REQUEST_USE && public->error != NULL) go_back(call);
+    call_complete(call);
+}
+
+int cqlua_cancel(struct cqlua_session *session, int64_t id)
+{
+    struct call *call = find(session, id);
+    if (call == NULL) return CQLUA_EMISUSE;
+    if (call->preparing != NULL) prepare_cancel(call, CQLUA_ECANCELLED, "the request was cancelled");
+    else if (!cluster_cancel(&session->cluster, &call->request)) return CQLUA_EMISUSE;
+    session_defer(session);
+    return 0;
+}
+
+/* --- statements ---------------------------------------------------------------------------------------------------------------------- */
+
+static int32_t pick(int32_t chosen, int32_t otherwise)
+{
+    return chosen != 0 ? chosen : otherwise;
+}
+
+static void set_times(struct call *call, const struct cqlua_call *options, enum cql_kind kind)
+{
+    const struct cqlua_options *defaults = &call->session->options;
+    int32_t timeout = defaults->request_timeout_ms;
+    if (kind == CQL_SCHEMA && timeout == DEFAULT_REQUEST_TIMEOUT) timeout = DEFAULT_SCHEMA_TIMEOUT;
+    struct request *request = &call->request;
+    request->timeout_ms = pick(options->timeout_ms, timeout);
+    request->attempt_timeout_ms = pick(pick(options->attempt_timeout_ms, defaults->attempt_timeout_ms), (request->timeout_ms + 2) / 3);
+    int32_t retries = pick(options->max_retries, defaults->max_retries);
+    request->retries_left = (int8_t)(retries < 0 ? 0 : retries);
+    request->is_idempotent = options->idempotent == CQLUA_YES || (options->idempotent != CQLUA_NO && kind == CQL_SELECT);
+}
+
+static void set_parameters(struct call *call, const struct cqlua_call *options)
+{
+    const struct cqlua_options *defaults = &call->session->options;
+    struct query_parameters *parameters = &call->request.parameters;
+    parameters->consistency = (uint16_t)(options->consistency < 0 ? defaults->consistency : options->consistency);
+    parameters->serial_consistency = options->serial_consistency;
+    parameters->page_size = pick(options->page_size, defaults->page_size);
+    parameters->has_timestamp = options->has_timestamp != 0;
+    parameters->timestamp = options->timestamp_us;
+    parameters->has_now_in_seconds = options->has_now_in_seconds != 0;
+    parameters->now_in_seconds = options->now_in_seconds;
+    call->request.is_tracing = options->tracing != 0;
+    call->request.needs_v5 = options->keyspace != NULL || options->has_now_in_seconds != 0;
+}
+
+/* Copies text, values and paging state behind each other. */
+static int copy_inputs(struct call *call, const struct cqlua_statement *st, size_t values_len)
+{
+    struct cqlua_slice state = st->options.paging_state;
+    size_t text_len = st->prepared != NULL ? 0 : st->text_len;
+    uint8_t *at = call_inputs(call, text_len + values_len + state.len);
+    if (at == NULL) return CQLUA_ENO_MEMORY;
+    if (text_len > 0) memcpy(at, st->text, text_len);
+    if (st->prepared == NULL) call->request.text = slice(at, text_len);
+    at += text_len;
+    if (values_len > 0) {
+        statement_gather(st, at);
+        call->request.parameters.values = slice(at, values_len);
+    }
+    at += values_len;
+    if (state.len > 0) {
+        memcpy(at, state.base, state.len);
+        call->request.parameters.paging_state = slice(at, state.len);
+    }
+    return 0;
+}
+
+/* A keyspace of its own, the session's, or none where the server knows it from the prepared id. */
+static int set_keyspace(struct call *call, const struct cqlua_statement *st)
+{
+    struct cqlua_session *session = call->session;
+    if (st->options.keyspace != NULL) {
+        call->request.keyspace = text_new(session->memory, slice_of(st->options.keyspace));
+        return call->request.keyspace == NULL ? CQLUA_ENO_MEMORY : 0;
+    }
+    if (st->prepared == NULL) call->request.keyspace = text_ref(session->keyspace);
+    return 0;
+}
+
+static struct call *call_of(struct cqlua_session *session, struct cqlua_statement *st, struct cqlua_queue *queue, uint64_t tag, int *rc)
+{
+    size_t values_len = 0;
+    *rc = session_accepts(session);
+    if (*rc == 0) *rc = statement_check(st, &values_len);
+    if (*rc != 0) return NULL;
+    struct call *call = call_new(session, st->prepared != NULL ? REQUEST_EXECUTE : REQUEST_QUERY, queue, tag);
+    *rc = CQLUA_ENO_MEMORY;
+    if (call == NULL) return NULL;
+    set_times(call, &st->options, st->prepared != NULL ? st->prepared->kind : cql_kind(slice(st->text, st->text_len)));
+    set_parameters(call, &st->options);
+    if (copy_inputs(call, st, values_len) != 0 || set_keyspace(call, st) != 0) {
+        call_abandon(call);
+        return NULL;
+    }
+    if (st->prepared != NULL) call->request.prepared = cqlua_prepared_ref(st->prepared);
+    return call;
+}
+
+int64_t cqlua_submit(struct cqlua_session *session, struct cqlua_statement *st, struct cqlua_queue *queue, uint64_t tag)
+{
+    int rc;
+    struct call *call = call_of(session, st, queue, tag, &rc);
+    return call == NULL ? rc : call_submit(call);
+}
+
+int64_t cqlua_execute(struct cqlua_session *session, struct cqlua_statement *st, cqlua_result_fn *fn, void *arg)
+{
+    int rc;
+    struct call *call = call_of(session, st, &session->callbacks, 0, &rc);
+    if (call == NULL) return rc;
+    call->completion.fn.result = fn;
+    call->completion.arg = arg;
+    return call_submit(call);
+}
+
+/* --- USE ------------------------------------------------------------------------------------------------------------------------------ */
+
+static struct call *use_call(struct cqlua_session *session, const char *name, struct cqlua_queue *queue, uint64_t tag, int *rc)
+{
+    *rc = session_accepts(session);
+    if (*rc == 0 && (name == NULL || name[0] == '\0' || strlen(name) > LIMIT_NAME / 2)) *rc = CQLUA_EMISUSE;
+    if (*rc != 0) return NULL;
+    *rc = CQLUA_ENO_MEMORY;
+    struct text *keyspace = text_new(session->memory, slice_of(name));
+    if (keyspace == NULL) return NULL;
+    struct buffer text;
+    buffer_init(&text, session->memory, LIMIT_NAME * 2);
+    keyspace_put_use(&text, keyspace);
+    struct call *call = call_new(session, REQUEST_USE, queue, tag);
+    uint8_t *inputs = call == NULL || text.error != 0 ? NULL : call_inputs(call, text.len);
+    if (inputs != NULL) {
+        memcpy(inputs, text.base, text.len);
+        call->request.text = slice(inputs, text.len);
+        call->request.keyspace = text_ref(keyspace);
+    }
+    buffer_dispose(&text);
+    text_unref(keyspace);
+    if (inputs != NULL) return call;
+    if (call != NULL) call_abandon(call);
+    return NULL;
+}
+
+/* New requests are in the keyspace from here on. */
+static int64_t use(struct call *call)
+{
+    struct cqlua_session *session = call->session;
+    struct cqlua_call options = {.consistency = CQLUA_ONE, .serial_consistency = -1, .page_size = -1, .idempotent = CQLUA_YES};
+    set_times(call, &options, CQL_USE);
+    set_parameters(call, &options);
+    call->former = text_ref(session->keyspace);
+    text_unref(session->keyspace);
+    session->keyspace = text_ref(call->request.keyspace);
+    return call_submit(call);
+}
+
+int64_t cqlua_session_use(struct cqlua_session *session, const char *keyspace, cqlua_result_fn *fn, void *arg)
+{
+    int rc;
+    struct call *call = use_call(session, keyspace, &session->callbacks, 0, &rc);
+    if (call == NULL) return rc;
+    call->completion.fn.result = fn;
+    call->completion.arg = arg;
+    return use(call);
+}
+
+int64_t cqlua_session_use_to(struct cqlua_session *session, const char *keyspace, struct cqlua_queue *queue, uint64_t tag)
+{
+    int rc;
+    struct call *call = use_call(session, keyspace, queue, tag, &rc);
+    return call == NULL ? rc : use(call);
+}

@@ -1,0 +1,73 @@
+#include "session/queue.h"
+
+#include "session/result.h"
+
+void queue_init(struct cqlua_queue *queue, struct memory *memory)
+{
+    queue->memory = memory;
+    queue->length = 0;
+    list_init(&queue->completions);
+}
+
+struct cqlua_queue *cqlua_queue_new(const struct cqlua_allocator *allocator)
+{
+    struct memory *memory = memory_new(allocator);
+    struct cqlua_queue *queue = memory == NULL ? NULL : memory_get(memory, sizeof *queue);
+    if (queue != NULL) queue_init(queue, memory);
+    else if (memory != NULL) memory_release(memory);
+    return queue;
+}
+
+/* Completions that nobody took are released. */
+void cqlua_queue_free(struct cqlua_queue *queue)
+{
+    if (queue == NULL) return;
+    struct cqlua_completion completion;
+    while (cqlua_take(queue, &completion, 1) == 1) cqlua_completions_release(&completion, 1);
+    struct memory *memory = queue->memory;
+    memory_free(memory, queue, sizeof *queue);
+    memory_release(memory);
+}
+
+size_t cqlua_queue_length(const struct cqlua_queue *queue)
+{
+    return queue->length;
+}
+
+void queue_push(struct cqlua_queue *queue, struct completion *completion)
+{
+    list_append(&queue->completions, &completion->link);
+    queue->length++;
+}
+
+struct completion *queue_take(struct cqlua_queue *queue)
+{
+    struct list *at = list_take(&queue->completions);
+    if (at == NULL) return NULL;
+    struct completion *completion = container_of(at, struct completion, link);
+    list_remove(&completion->fresh);
+    queue->length--;
+    return completion;
+}
+
+int cqlua_take(struct cqlua_queue *queue, struct cqlua_completion *out, int max)
+{
+    int count = 0;
+    for (struct completion *completion; count < max && (completion = queue_take(queue)) != NULL; count++) {
+        out[count] = completion->public;
+        completion->release(completion);
+    }
+    return count;
+}
+
+void cqlua_completions_release(struct cqlua_completion *completions, int count)
+{
+    for (int i = 0; i < count; i++) {
+        cqlua_result_unref(completions[i].result);
+        cqlua_prepared_unref(completions[i].prepared);
+        error_free(completions[i].error);
+        completions[i].result = NULL;
+        completions[i].prepared = NULL;
+        completions[i].error = NULL;
+    }
+}

@@ -1,0 +1,369 @@
+#include "session/session.h"
+
+#include "session/result.h"
+
+/* --- opening --------------------------------------------------------------------------------------------------------------------------- */
+
+/* A completion that lives in the session holds a reference to it while it is in a queue. */
+static void release(struct completion *completion)
+{
+    session_unref(completion->public.session);
+}
+
+static void init_completion(struct cqlua_session *session, struct completion *completion, enum cqlua_completion_kind kind, uint64_t tag)
+{
+    completion_init(completion);
+    completion->release = release;
+    completion->public = (struct cqlua_completion){.kind = kind, .tag = tag, .session = session};
+}
+
+/* Own copies of the options' texts: 0 or CQLUA_ENO_MEMORY. */
+static int copy_texts(struct cqlua_session *session)
+{
+    const struct cqlua_options *options = &session->options;
+    const struct {
+        const char *from;
+        struct text **to;
+    } texts[] = {{options->contact_points, &session->contact_points},
+                 {options->username, &session->username},
+                 {options->password, &session->password},
+                 {options->authenticators, &session->authenticators},
+                 {options->keyspace, &session->keyspace}};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (texts[i].from == NULL) continue;
+        *texts[i].to = text_new(session->memory, slice_of(texts[i].from));
+        if (*texts[i].to == NULL) return CQLUA_ENO_MEMORY;
+    }
+    return 0;
+}
+
+static void configure_connections(struct cqlua_session *session)
+{
+    const struct cqlua_options *options = &session->options;
+    struct connection_config *config = &session->cluster.connections;
+    config->heartbeat_interval_us = (int64_t)options->heartbeat_interval_ms * 1000;
+    config->heartbeat_timeout_us = (int64_t)options->heartbeat_timeout_ms * 1000;
+    config->max_frame = (size_t)options->max_frame_bytes;
+    config->max_in_flight = (uint32_t)options->max_in_flight;
+    config->username = text_slice(session->username);
+    config->password = session->password == NULL ? slice("", 0) : text_slice(session->password);
+    config->authenticators = text_slice(session->authenticators);
+    config->asks_credentials = options->ask_credentials != 0;
+    config->allows_plaintext_auth = options->allow_plaintext_auth != 0;
+}
+
+static int init_cluster(struct cqlua_session *session, struct cqlua_transport *transport)
+{
+    uint64_t seed = 0;
+    int rc = transport->ops->entropy(transport->self, &seed, sizeof seed);
+    if (rc != 0) return rc;
+    const struct cqlua_options *options = &session->options;
+    struct cluster_options cluster = {.protocol_version = options->protocol_version,
+                                      .connect_timeout_us = (int64_t)options->connect_timeout_ms * 1000,
+                                      .reconnect_min_us = (int64_t)options->reconnect_min_ms * 1000,
+                                      .reconnect_max_us = (int64_t)options->reconnect_max_ms * 1000,
+                                      .connections_min = (uint32_t)options->connections_min,
+                                      .connections_max = (uint32_t)options->connections_max};
+    cluster_init(&session->cluster, session->memory, transport, &cluster, seed, 0);
+    map_init(&session->cache, session->memory, random_next(&session->cluster.random));
+    map_init(&session->preparing, session->memory, 0); /* it uses the cache's hashes */
+    configure_connections(session);
+    return cluster_add_contact_points(&session->cluster, options->contact_points, options->port);
+}
+
+static void wipe(struct text *secret)
+{
+    if (secret != NULL) memory_wipe(secret->chars, secret->len);
+}
+
+static void free_texts(struct cqlua_session *session)
+{
+    wipe(session->username);
+    wipe(session->password);
+    struct text **texts[] = {&session->contact_points, &session->username, &session->password, &session->authenticators, &session->keyspace};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        text_unref(*texts[i]);
+        *texts[i] = NULL;
+    }
+}
+
+/* The user's and every call's reference is gone. */
+static void destroy(struct cqlua_session *session)
+{
+    struct memory *memory = session->memory;
+    memory_free(memory, session->slots, session->slots_count * sizeof *session->slots);
+    memory_free(memory, session, sizeof *session);
+    memory_release(memory);
+}
+
+/* What is below the session, and its secrets. */
+static void dispose_parts(struct cqlua_session *session)
+{
+    if (session->cluster.memory != NULL) {
+        prepare_dispose(session);
+        cluster_dispose(&session->cluster);
+    }
+    free_texts(session);
+}
+
+static struct cqlua_session *session_new(const struct cqlua_allocator *allocator)
+{
+    struct memory *memory = memory_new(allocator);
+    if (memory == NULL) return NULL;
+    struct cqlua_session *session = memory_zero(memory, sizeof *session);
+    if (session == NULL) {
+        memory_release(memory);
+        return NULL;
+    }
+    session->memory = memory;
+    session->refs = 1;
+    queue_init(&session->callbacks, memory);
+    list_init(&session->cache_order);
+    list_init(&session->unstarted);
+    list_init(&session->fresh);
+    timer_init(&session->close_timer, TIMER_CLOSE);
+    return session;
+}
+
+int session_open(struct cqlua_session **opened, const struct cqlua_options *options, struct cqlua_transport *transport,
+                 cqlua_open_fn *on_open, void *arg, struct cqlua_queue *queue, uint64_t tag, const struct cqlua_allocator *allocator)
+{
+    struct cqlua_options resolved;
+    struct failure failure;
+    *opened = NULL;
+    int rc = options_resolve(&resolved, options, &failure);
+    if (rc == 0 && resolved.ask_credentials && queue == NULL) rc = CQLUA_EMISUSE; /* nobody could answer */
+    if (rc != 0) return rc;
+    struct cqlua_session *session = session_new(allocator);
+    if (session == NULL) return CQLUA_ENO_MEMORY;
+    session->options = resolved;
+    session->opener = queue != NULL ? queue : &session->callbacks;
+    init_completion(session, &session->opened, CQLUA_OPENED, tag);
+    init_completion(session, &session->closed, CQLUA_CLOSED, tag);
+    session->opened.fn.open = on_open;
+    session->opened.arg = arg;
+    rc = copy_texts(session);
+    if (rc == 0) rc = init_cluster(session, transport);
+    if (rc != 0) {
+        dispose_parts(session);
+        destroy(session);
+        return rc;
+    }
+    *opened = session;
+    session_defer(session);
+    return 0;
+}
+
+/* --- what has happened ------------------------------------------------------------------------------------------------------------------- */
+
+void session_defer(struct cqlua_session *session)
+{
+    const struct cqlua_transport *transport = &session->cluster.transport;
+    transport->ops->defer(transport->self);
+}
+
+void session_push(struct cqlua_session *session, struct cqlua_queue *queue, struct completion *completion)
+{
+    completion->turn = session->turn;
+    if (completion->public.result != NULL) list_append(&session->fresh, &completion->fresh);
+    queue_push(queue, completion);
+}
+
+/* Tells once whether the session came up. */
+static void report_open(struct cqlua_session *session, struct cqlua_error *error)
+{
+    if (session->is_open_reported) {
+        error_free(error);
+        return;
+    }
+    session->is_open_reported = true;
+    session->opened.public.error = error;
+    session->refs++;
+    session_push(session, session->opener, &session->opened);
+}
+
+static void finish_close(struct cqlua_session *session)
+{
+    if (session->is_closed) return;
+    session->is_closed = session->is_closing = true;
+    cluster_close(&session->cluster);
+    wheel_cancel(&session->cluster.wheel, &session->close_timer);
+    session_settle(session);
+    report_open(session, error_new(session->memory, CQLUA_ECLOSED, slice_of("the session was closed before it was connected"), 0));
+    session->refs++;
+    session_push(session, session->opener, &session->closed);
+}
+
+void session_settle(struct cqlua_session *session)
+{
+    struct cluster *cluster = &session->cluster;
+    cluster_settle(cluster);
+    if (!session->is_open_reported && cluster->state == CLUSTER_UP) report_open(session, NULL);
+    else if (!session->is_open_reported && cluster->state == CLUSTER_FAILED) report_open(session, error_of(session->memory, &cluster->failure));
+    for (struct request *request; (request = cluster_take_completed(cluster)) != NULL;) {
+        if (request->kind == REQUEST_PREPARE) prepare_done(session, request);
+        else call_done(session, request);
+    }
+    asks_make(session);
+    if (session->is_closing && !session->is_closed && session->calls_count == 0) finish_close(session);
+}
+
+/* --- time ---------------------------------------------------------------------------------------------------------------------------------- */
+
+static void start(struct cqlua_session *session, int64_t now_us)
+{
+    session->is_started = true;
+    wheel_init(&session->cluster.wheel, now_us);
+    cluster_connect(&session->cluster, session->keyspace, now_us);
+}
+
+static void fire(struct cqlua_session *session, struct timer *timer, int64_t now_us)
+{
+    if (timer->kind == TIMER_CLOSE) finish_close(session);
+    else if (timer->kind == TIMER_PREPARE) prepare_expired(container_of(timer, struct call, timer));
+    else cluster_fire(&session->cluster, timer, now_us);
+}
+
+/* Results that nobody has taken for a whole turn give the receive block free. */
+static void compact_old(struct cqlua_session *session)
+{
+    session->turn++;
+    while (!list_is_empty(&session->fresh)) {
+        struct completion *completion = container_of(session->fresh.next, struct completion, fresh);
+        if (session->turn - completion->turn < 2) break;
+        list_remove(&completion->fresh);
+        result_compact(completion->public.result);
+    }
+}
+
+static void time_close(struct cqlua_session *session, int64_t now_us)
+{
+    if (!session->is_close_timed) return;
+    session->is_close_timed = false;
+    wheel_arm(&session->cluster.wheel, &session->close_timer, now_us + (int64_t)session->drain_ms * 1000);
+}
+
+void cqlua_session_turn(struct cqlua_session *session, int64_t now_us, int64_t wall_us)
+{
+    if (session->is_closed) return;
+    session->wall_us = wall_us;
+    session->cluster.now_us = now_us;
+    if (!session->is_started) start(session, now_us);
+    compact_old(session);
+    time_close(session, now_us);
+    wheel_advance(&session->cluster.wheel, now_us);
+    for (struct timer *timer; (timer = wheel_take(&session->cluster.wheel)) != NULL;) fire(session, timer, now_us);
+    if (session->is_closed) return;
+    prepare_start(session);
+    cluster_turn(&session->cluster, now_us);
+    session_settle(session);
+}
+
+int64_t cqlua_session_due(const struct cqlua_session *session)
+{
+    if (session->is_closed) return INT64_MAX;
+    if (!session->is_started) return 0;
+    return wheel_due(&session->cluster.wheel);
+}
+
+/* --- callbacks -------------------------------------------------------------------------------------------------------------------------------- */
+
+static void call_back(const struct completion *completion)
+{
+    const struct cqlua_completion *public = &completion->public;
+    switch (public->kind) {
+    case CQLUA_RESULT:
+        if (completion->fn.result != NULL) completion->fn.result(completion->arg, public->result, public->error);
+        break;
+    case CQLUA_PREPARED:
+        if (completion->fn.prepared != NULL) completion->fn.prepared(completion->arg, public->prepared, public->error);
+        break;
+    case CQLUA_OPENED:
+        if (completion->fn.open != NULL) completion->fn.open(completion->arg, public->error);
+        break;
+    case CQLUA_CLOSED:
+    case CQLUA_ASK: break;
+    }
+}
+
+static void dispatch_one(struct completion *taken)
+{
+    struct completion completion = *taken; /* its call is given back first, as cqlua_take does */
+    taken->release(taken);
+    struct cqlua_completion *public = &completion.public;
+    struct block *block = public->result == NULL || public->result->block == NULL ? NULL : block_ref(public->result->block);
+    call_back(&completion);
+    block_unref(block); /* slices read before a cqlua_result_ref are valid until here */
+    if (public->kind == CQLUA_PREPARED && completion.fn.prepared != NULL) public->prepared = NULL; /* the callee's now */
+    cqlua_completions_release(public, 1);
+}
+
+int cqlua_session_dispatch(struct cqlua_session *session, int max)
+{
+    int count = 0;
+    session->refs++; /* a callback may free the session */
+    for (struct completion *completion; count < max && (completion = queue_take(&session->callbacks)) != NULL; count++)
+        dispatch_one(completion);
+    session_unref(session);
+    return count;
+}
+
+/* --- closing ------------------------------------------------------------------------------------------------------------------------------------- */
+
+void cqlua_session_close(struct cqlua_session *session, int32_t drain_ms)
+{
+    if (session->is_closed) return;
+    if (session->is_closing && drain_ms >= session->drain_ms) return;
+    session->is_closing = true;
+    session->drain_ms = drain_ms;
+    if (drain_ms <= 0 || session->calls_count == 0) finish_close(session);
+    else session->is_close_timed = true;
+    session_defer(session);
+}
+
+int cqlua_session_is_closed(const struct cqlua_session *session)
+{
+    return session->is_closed;
+}
+
+void session_unref(struct cqlua_session *session)
+{
+    if (--session->refs == 0) destroy(session);
+}
+
+void cqlua_session_free(struct cqlua_session *session)
+{
+    if (session == NULL) return;
+    finish_close(session);
+    while (cqlua_session_dispatch(session, INT32_MAX) > 0) continue;
+    const struct cqlua_transport transport = session->cluster.transport;
+    dispose_parts(session);
+    if (transport.ops->release != NULL) transport.ops->release(transport.self);
+    session_unref(session);
+}
+
+/* --- what it tells ---------------------------------------------------------------------------------------------------------------------------------- */
+
+int cqlua_session_protocol_version(const struct cqlua_session *session)
+{
+    return session->cluster.is_version_agreed ? session->cluster.version : 0;
+}
+
+size_t cqlua_session_memory(const struct cqlua_session *session)
+{
+    return memory_held(session->memory);
+}
+
+void cqlua_session_count(const struct cqlua_session *session, struct cqlua_session_counters *counters)
+{
+    const struct cluster *cluster = &session->cluster;
+    *counters = (struct cqlua_session_counters){.requests = session->requests,
+                                                .errors = session->errors,
+                                                .retries = cluster->retries,
+                                                .timeouts = cluster->timeouts,
+                                                .orphans = cluster->connections.orphaned,
+                                                .late_replies = cluster->connections.late_replies,
+                                                .in_flight = cluster->in_flight_count,
+                                                .queued = cluster->waiting_count,
+                                                .connections = cluster->links_count};
+}

@@ -1,0 +1,12 @@
+/* Statements: values bound by the server's types into encoded bytes. */
+#ifndef CQLUA_SESSION_STATEMENT_H
+#define CQLUA_SESSION_STATEMENT_H
+
+#include "cluster/prepared.h"
+
+/* 0 and the length of the encoded values (0: none), or the first error: a bind's, an unbound marker, text that is refused. */
+int statement_check(struct cqlua_statement *st, size_t *values_len);
+/* Writes [short] n and the values in the order of the markers: what statement_check measured. */
+void statement_gather(const struct cqlua_statement *st, uint8_t *out);
+
+#endif
