@@ -2,7 +2,11 @@
 
 # Between the nodes of a cluster. Derived, so that instances on one address but different ports stay apart.
 storage_port() {
-    if [ "$port" -eq 9042 ]; then echo 7000; elif [ "$port" -gt 32767 ]; then echo $((port - 20000)); else echo $((port + 20000)); fi
+    if [ "$port" -eq 9042 ]; then
+        echo 7000
+    else
+        echo $((port > 32767 ? port - 20000 : port + 20000))
+    fi
 }
 
 write_node_configuration() { # NODE
@@ -70,7 +74,8 @@ YAML
 java_modules() {
     local name
     for name in java.base/{jdk.internal.misc,jdk.internal.ref,sun.nio.ch,java.lang.ref,java.lang.reflect} java.sql/java.sql \
-        java.management.rmi/com.sun.jmx.remote.internal.rmi java.rmi/{sun.rmi.registry,sun.rmi.server} jdk.unsupported/sun.misc; do
+        java.management.rmi/com.sun.jmx.remote.internal.rmi java.rmi/{sun.rmi.registry,sun.rmi.server} \
+        jdk.unsupported/sun.misc; do
         echo "--add-exports=$name=ALL-UNNAMED"
     done
     for name in java.base/{java.lang.module,jdk.internal.loader,jdk.internal.ref,jdk.internal.reflect,jdk.internal.math} \
@@ -84,7 +89,9 @@ launch_node() { # FOLDER
     local jars=$cassandra_home/jars-$version flags detach=(setsid)
     have setsid || detach=(nohup)
     mapfile -t flags < <(java_modules)
-    case $version in 4.*) flags+=("-javaagent:$(ls "$jars"/jamm-*.jar)") ;; esac # 4.x does not start on Java 17 without it
+    case $version in
+        4.*) flags+=("-javaagent:$(ls "$jars"/jamm-*.jar)") ;; # 4.x does not start on Java 17 without it
+    esac
     "${detach[@]}" java "${flags[@]}" "-Xms$heap" "-Xmx$heap" -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError \
         -Djdk.attach.allowAttachSelf=true \
         "-Dcassandra.config=file://$1/conf/cassandra.yaml" "-Dlogback.configurationFile=$1/conf/logback.xml" \

@@ -63,7 +63,7 @@ refuse_taken_addresses() {
         address=$(address_of "$i")
         for taken in "$port" "$(storage_port)"; do
             ! is_open "$address" "$taken" || die "$address:$taken is in use by something that ./dev cassandra start" \
-                "--instance $instance did not start; stop it, or choose another --address-base or --port"
+                "--instance $instance did not start: stop it, or choose another --address-base or --port (specs: CQLUA_TEST_CONTACT_POINTS names a server to use)"
         done
     done
 }

@@ -137,7 +137,7 @@ wipe_instance() {
 }
 
 status_instance() {
-    local i pid
+    local i pid answers
     if ! read_back; then
         echo "cassandra '$instance': never started"
         return 0
@@ -145,7 +145,9 @@ status_instance() {
     echo "cassandra '$instance': $(running_nodes) of $nodes nodes run; $(configuration)"
     for ((i = 1; i <= nodes; i++)); do
         pid=$(node_pid "$(state_folder)/node$i") || pid=none
-        echo "  $(address_of "$i"):$port  pid $pid  $(cql_ready "$i" && echo answers || echo "does not answer")  logs $(state_folder)/node$i/logs"
+        answers='does not answer'
+        ! cql_ready "$i" || answers=answers
+        echo "  $(address_of "$i"):$port  pid $pid  $answers  logs $(state_folder)/node$i/logs"
     done
     [ "$tls" = no ] || echo "  certificates: $(instance_folder)/tls"
 }

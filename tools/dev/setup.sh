@@ -29,7 +29,8 @@ install_packages() {
 
 dev_setup() {
     no_more_arguments setup "$@"
-    have dpkg-query || die "setup knows Debian and its kin only; what is needed elsewhere: ${packages[*]}, Java 11 or later, Maven"
+    have dpkg-query || die "setup knows Debian and its kin only; what is needed elsewhere:" \
+        "${packages[*]}, Java 11 or later, Maven"
     local missing
     mapfile -t missing < <(missing_packages)
     if [ "${#missing[@]}" -eq 0 ]; then

@@ -1,0 +1,83 @@
+# ./dev quickstart, ./dev test [--all], ./dev bench.
+
+# A node for the live specs, the quickstart and the benchmark: the instance "dev", one plain node, unless one is named.
+ensure_cassandra() {
+    if [ -n "${CQLUA_TEST_CONTACT_POINTS:-}" ]; then
+        echo "cassandra: the one at $CQLUA_TEST_CONTACT_POINTS (CQLUA_TEST_CONTACT_POINTS)"
+        return 0
+    fi
+    [ "$(running_nodes)" -gt 0 ] || started_cassandra=yes
+    (start_instance) || exit 1
+}
+
+stop_own_cassandra() {
+    [ "${started_cassandra:-no}" = no ] || stop_instance
+}
+
+dev_quickstart() {
+    no_more_arguments quickstart "$@"
+    dev_setup
+    dev_build
+    ensure_cassandra
+    printf '\n'
+    export_environment
+    luajit examples/quickstart.lua || die "examples/quickstart.lua failed"
+    printf '\nCassandra still runs (./dev cassandra stop). Your own script: ./dev run FILE.lua\n'
+}
+
+run_ctest() { # FOLDER OPTION...
+    printf '\n'
+    ctest --test-dir "$1" --output-on-failure --no-tests=error -j 2 "${@:2}" </dev/null
+}
+
+# What --all would run and cannot here, one line each.
+say_what_is_skipped() {
+    have shellcheck || echo "skipped: shellcheck is not installed"
+    have stylua || echo "skipped: stylua is not installed; the format of the Lua files is not checked"
+    have luarocks || echo "skipped: luarocks is not installed; the rock is not built (its file list is checked)"
+    echo "skipped: fuzzing, chaos, nginx and other hosts: not there yet"
+}
+
+build_rock() {
+    rm -rf "$cache/rock"
+    luarocks --lua-version 5.1 --tree "$cache/rock" make --deps-mode none rockspec/cqlua-scm-1.rockspec
+}
+
+test_all() {
+    local status=0
+    dev_build --sanitize || return 1
+    run_ctest build-asan -LE check || status=1
+    if have luarocks; then step "build the rock" build_rock || status=1; fi
+    return $status
+}
+
+dev_test() {
+    local all=no status=0 labels=(-LE '^all$') started
+    started=$(now_ms)
+    case ${1:-} in --all) all=yes labels=() && shift ;; esac
+    no_more_arguments test "$@"
+    dev_setup
+    dev_build
+    trap stop_own_cassandra EXIT
+    ensure_cassandra
+    run_ctest build "${labels[@]}" || status=1
+    [ "$all" = no ] || test_all || status=1
+    printf '\n'
+    dev_lint || status=1
+    [ "$all" = no ] || say_what_is_skipped
+    if [ $status -eq 0 ]; then echo "all passed"; else echo "FAILED"; fi
+    echo "in $(seconds $(($(now_ms) - started)))"
+    return $status
+}
+
+dev_bench() {
+    local workload
+    for workload in "$@"; do
+        [[ " read write page fanout " == *" $workload "* ]] || die "bench: unknown workload '$workload'; there are: read write page fanout"
+    done
+    [ -z "${CQLUA_TEST_CONTACT_POINTS:-}" ] || die "bench: the rig wants its Cassandra on 127.0.0.1:9042; unset CQLUA_TEST_CONTACT_POINTS"
+    dev_build
+    trap stop_own_cassandra EXIT
+    ensure_cassandra
+    PROJECT=$root bench/rig/compare "$@"
+}
