@@ -1,0 +1,190 @@
+/* The module: its state, its types, and the small functions that belong to no noun. */
+#include "bind.h"
+
+#include <string.h>
+#include <time.h>
+
+#if defined(__GNUC__)
+#define BIND_EXPORT __attribute__((visibility("default")))
+#else
+#define BIND_EXPORT
+#endif
+
+const char bind_unset = 'u';
+
+struct bind_state *bind_state_of(lua_State *L)
+{
+    return lua_touserdata(L, lua_upvalueindex(1));
+}
+
+void *bind_test(lua_State *L, int index, const void *type)
+{
+    const void *metatable;
+    if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index)) return NULL;
+    metatable = lua_topointer(L, -1);
+    lua_pop(L, 1);
+    return metatable == type ? lua_touserdata(L, index) : NULL;
+}
+
+void *bind_check(lua_State *L, int index, const void *type, const char *name)
+{
+    void *found = bind_test(L, index, type);
+    if (found == NULL) luaL_error(L, "argument %d: %s expected, got %s", index, name, luaL_typename(L, index));
+    return found;
+}
+
+void bind_functions(lua_State *L, const luaL_Reg *functions)
+{
+    lua_pushvalue(L, lua_upvalueindex(1));
+    luaL_setfuncs(L, functions, 1);
+}
+
+const void *bind_type(lua_State *L, const char *name, const luaL_Reg *metamethods)
+{
+    const void *type;
+    luaL_newmetatable(L, name);
+    bind_functions(L, metamethods);
+    lua_pushliteral(L, "locked");
+    lua_setfield(L, -2, "__metatable");
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "__name");
+    type = lua_topointer(L, -1);
+    lua_pop(L, 1);
+    return type;
+}
+
+static int keep(lua_State *L, const char *field)
+{
+    lua_getfield(L, 1, field);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        return LUA_NOREF;
+    }
+    return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+/* setup{ error =, new_shape =, result_index =, result_tostring =, int64_kind =, int64_make =, empty_shape = } */
+static int core_setup(lua_State *L)
+{
+    struct bind_state *state = bind_state_of(L);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    state->error_metatable = keep(L, "error");
+    state->new_shape = keep(L, "new_shape");
+    state->result_index = keep(L, "result_index");
+    state->result_tostring = keep(L, "result_tostring");
+    state->int64_kind = keep(L, "int64_kind");
+    state->int64_make = keep(L, "int64_make");
+    state->empty_shape = keep(L, "empty_shape");
+    return 0;
+}
+
+/* The address that int64_make reads, as lightuserdata. */
+static int core_box(lua_State *L)
+{
+    lua_pushlightuserdata(L, &bind_state_of(L)->box);
+    return 1;
+}
+
+/* Bytes of pages held: the collector does not see them. */
+static int core_pinned(lua_State *L)
+{
+    lua_pushnumber(L, (lua_Number)bind_state_of(L)->pinned);
+    return 1;
+}
+
+static int core_uuid(lua_State *L)
+{
+    uint8_t bytes[16];
+    char text[CQLUA_TEXT_MAX];
+    struct cqlua_value value = { .kind = CQLUA_KIND_UUID, .bytes = { bytes, sizeof bytes } };
+    int len, rc = cqlua_uuid(bytes);
+    if (rc < 0) return luaL_error(L, "%s", cqlua_strerror(rc));
+    len = cqlua_value_text(&value, text);
+    lua_pushlstring(L, text, len < 0 ? 0 : (size_t)len);
+    return 1;
+}
+
+/* Milliseconds since 1970. */
+static int core_wall(lua_State *L)
+{
+    struct timespec now;
+    timespec_get(&now, TIME_UTC);
+    lua_pushnumber(L, (lua_Number)now.tv_sec * 1000.0 + (lua_Number)(now.tv_nsec / 1000000));
+    return 1;
+}
+
+/* The consistency levels: number by name. */
+static int core_consistencies(lua_State *L)
+{
+    int value;
+    lua_newtable(L);
+    for (value = CQLUA_ANY; value <= CQLUA_LOCAL_ONE; value++) {
+        const char *name = cqlua_consistency_name(value);
+        if (name == NULL) continue;
+        lua_pushinteger(L, value);
+        lua_setfield(L, -2, name);
+    }
+    return 1;
+}
+
+/* The kinds of values: number by name. */
+static void push_kinds(lua_State *L)
+{
+    static const struct {
+        const char *name;
+        enum cqlua_kind kind;
+    } kinds[] = {
+        { "BOOL", CQLUA_KIND_BOOL },   { "INT", CQLUA_KIND_INT },   { "BIGINT", CQLUA_KIND_BIGINT },
+        { "FLOAT", CQLUA_KIND_FLOAT }, { "DOUBLE", CQLUA_KIND_DOUBLE }, { "TEXT", CQLUA_KIND_TEXT },
+        { "BLOB", CQLUA_KIND_BLOB },   { "UUID", CQLUA_KIND_UUID }, { "INET", CQLUA_KIND_INET },
+        { "DATE", CQLUA_KIND_DATE },   { "TIME", CQLUA_KIND_TIME }, { "TIMESTAMP", CQLUA_KIND_TIMESTAMP },
+    };
+    size_t i;
+    lua_newtable(L);
+    for (i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        lua_pushinteger(L, kinds[i].kind);
+        lua_setfield(L, -2, kinds[i].name);
+    }
+}
+
+static const luaL_Reg functions[] = {
+    { "setup", core_setup }, { "box", core_box },   { "pinned", core_pinned },
+    { "uuid", core_uuid },   { "wall", core_wall }, { "consistencies", core_consistencies },
+    { NULL, NULL },
+};
+
+static int open_all(lua_State *L)
+{
+    lua_newtable(L);
+    bind_functions(L, functions);
+    bind_open_loop(L);
+    bind_open_queue(L);
+    bind_open_session(L);
+    bind_open_call(L);
+    bind_open_prepared(L);
+    bind_open_statement(L);
+    bind_open_page(L);
+    bind_open_info(L);
+    bind_open_pump(L);
+    bind_open_value(L);
+    push_kinds(L);
+    lua_setfield(L, -2, "kinds");
+    lua_pushlightuserdata(L, NULL);
+    lua_setfield(L, -2, "null");
+    lua_pushlightuserdata(L, (void *)(uintptr_t)&bind_unset);
+    lua_setfield(L, -2, "unset");
+    lua_pushstring(L, cqlua_version());
+    lua_setfield(L, -2, "version");
+    return 1;
+}
+
+BIND_EXPORT int luaopen_cqlua_core(lua_State *L);
+
+int luaopen_cqlua_core(lua_State *L)
+{
+    struct bind_state *state = bind_new_userdata(L, sizeof *state);
+    memset(state, 0, sizeof *state);
+    lua_pushcclosure(L, open_all, 1);
+    lua_call(L, 0, 1);
+    return 1;
+}

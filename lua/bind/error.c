@@ -1,0 +1,127 @@
+/* Error objects: the tables that Lua gets for struct cqlua_error. */
+#include "bind.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static void set_text(lua_State *L, const char *field, const char *text)
+{
+    if (text == NULL) return;
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, field);
+}
+
+static void set_slice(lua_State *L, const char *field, struct cqlua_slice slice)
+{
+    if (slice.len == 0) return;
+    lua_pushlstring(L, slice.base, slice.len);
+    lua_setfield(L, -2, field);
+}
+
+static void set_count(lua_State *L, const char *field, int32_t count)
+{
+    if (count < 0) return;
+    lua_pushinteger(L, count);
+    lua_setfield(L, -2, field);
+}
+
+static void set_flag(lua_State *L, const char *field, int flag)
+{
+    lua_pushboolean(L, flag);
+    lua_setfield(L, -2, field);
+}
+
+static void set_server_fields(lua_State *L, const struct cqlua_error *error)
+{
+    if (error->server_code < 0) return;
+    set_count(L, "code", error->server_code);
+    if (error->consistency >= 0) set_text(L, "consistency", cqlua_consistency_name(error->consistency));
+    set_count(L, "required", error->required);
+    set_count(L, "received", error->received);
+    set_count(L, "alive", error->alive);
+    set_count(L, "failures", error->failures);
+    set_count(L, "block_for", error->block_for);
+    set_count(L, "contentions", error->contentions);
+    if (error->code == CQLUA_EREAD_TIMEOUT || error->code == CQLUA_EREAD_FAILURE)
+        set_flag(L, "data_present", error->data_present);
+    set_text(L, "write_type", error->write_type);
+    set_text(L, "keyspace", error->keyspace);
+    set_text(L, "table", error->table);
+    set_text(L, "function", error->function);
+    set_text(L, "arg_types", error->arg_types);
+    set_slice(L, "statement_id", error->statement_id);
+    set_slice(L, "failure_map", error->failure_map);
+}
+
+static void set_metatable(lua_State *L)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, bind_state_of(L)->error_metatable);
+    lua_setmetatable(L, -2);
+}
+
+void bind_push_attempts(lua_State *L, const struct cqlua_attempt *attempts, size_t count)
+{
+    size_t i;
+    lua_createtable(L, (int)count, 0);
+    for (i = 0; i < count; i++) {
+        lua_createtable(L, 0, 4);
+        set_text(L, "node", attempts[i].node);
+        lua_pushnumber(L, (lua_Number)attempts[i].started_us / 1e6);
+        lua_setfield(L, -2, "started");
+        lua_pushnumber(L, (lua_Number)attempts[i].duration_us / 1e6);
+        lua_setfield(L, -2, "duration");
+        set_text(L, "outcome", cqlua_error_name(attempts[i].outcome));
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+}
+
+void bind_push_error(lua_State *L, const struct cqlua_error *error)
+{
+    luaL_checkstack(L, 8, "error");
+    lua_createtable(L, 0, 12);
+    set_text(L, "name", error->name);
+    set_text(L, "message", error->message);
+    set_text(L, "node", error->node);
+    set_flag(L, "may_have_executed", error->may_have_executed);
+    set_flag(L, "retryable", error->retryable);
+    bind_push_attempts(L, error->attempts, error->attempts_count);
+    lua_setfield(L, -2, "attempts");
+    set_server_fields(L, error);
+    set_slice(L, "paging_state", error->paging_state);
+    set_text(L, "column", error->column);
+    set_metatable(L);
+}
+
+static void push_simple(lua_State *L, int code, const char *message)
+{
+    lua_createtable(L, 0, 8);
+    set_text(L, "name", cqlua_error_name(code));
+    set_text(L, "message", message);
+    set_flag(L, "may_have_executed", 0);
+    set_flag(L, "retryable", code == CQLUA_EQUEUE_FULL);
+    lua_newtable(L);
+    lua_setfield(L, -2, "attempts");
+    set_metatable(L);
+}
+
+void bind_push_code(lua_State *L, int code)
+{
+    push_simple(L, code, cqlua_strerror(code));
+}
+
+void bind_push_named(lua_State *L, int code, const char *format, ...)
+{
+    char message[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    push_simple(L, code, message);
+}
+
+int bind_failed(lua_State *L)
+{
+    lua_pushnil(L);
+    lua_insert(L, -2);
+    return 2;
+}

@@ -1,0 +1,352 @@
+/*
+ * The completion queue of a Lua state, and the slots that its tags stand for.
+ *
+ * A tag is given out at submit and free again once its completion was taken: each request completes exactly once, so no late
+ * completion ever meets a stranger. Events of a session (opened, closed, questions) carry the session's serial instead.
+ */
+#include "bind.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SMALL_ROWS = 16,        /* results up to here are built at once, larger ones given as a page */
+    FREE_STATEMENTS = 1024, /* kept for reuse */
+    SLOTS_FIRST = 64,
+};
+
+/* --- slots ---------------------------------------------------------------------------------------------------------------- */
+
+static int grow(struct bind_queue *queue)
+{
+    uint32_t capacity = queue->capacity == 0 ? SLOTS_FIRST : queue->capacity * 2;
+    struct bind_slot *slots = realloc(queue->slots, (size_t)capacity * sizeof *slots);
+    if (slots == NULL) return CQLUA_ENO_MEMORY;
+    queue->slots = slots;
+    queue->capacity = capacity;
+    return 0;
+}
+
+uint32_t bind_slot_take(struct bind_queue *queue, struct bind_session *owner)
+{
+    struct bind_slot *slot;
+    uint32_t tag = queue->free_head;
+    if (tag != 0) {
+        queue->free_head = queue->slots[tag - 1].next_free;
+    } else {
+        if (queue->count == queue->capacity && grow(queue) < 0) return 0;
+        tag = ++queue->count;
+    }
+    slot = &queue->slots[tag - 1];
+    memset(slot, 0, sizeof *slot);
+    slot->owner = owner;
+    slot->used = 1;
+    queue->in_use++;
+    return tag;
+}
+
+void bind_slot_free(struct bind_queue *queue, uint32_t tag)
+{
+    struct bind_slot *slot = &queue->slots[tag - 1];
+    if (slot->statement != NULL) bind_statement_unref(queue, slot->statement);
+    slot->statement = NULL;
+    slot->used = 0;
+    queue->in_use--;
+    slot->next_free = queue->free_head;
+    queue->free_head = tag;
+}
+
+/* --- statements ----------------------------------------------------------------------------------------------------------- */
+
+struct bind_statement *bind_statement_new(struct bind_queue *queue)
+{
+    struct bind_statement *statement = queue->free_statements;
+    if (statement != NULL) {
+        queue->free_statements = statement->next;
+        queue->free_statements_count--;
+    } else if ((statement = malloc(sizeof *statement)) == NULL) {
+        return NULL;
+    }
+    statement->refs = 1;
+    statement->text = NULL;
+    return statement;
+}
+
+/* Without a queue its memory is freed at once. */
+void bind_statement_unref(struct bind_queue *queue, struct bind_statement *statement)
+{
+    if (--statement->refs > 0) return;
+    cqlua_statement_dispose(&statement->st);
+    free(statement->text);
+    if (queue == NULL || queue->free_statements_count == FREE_STATEMENTS) {
+        free(statement);
+        return;
+    }
+    statement->next = queue->free_statements;
+    queue->free_statements = statement;
+    queue->free_statements_count++;
+}
+
+/* --- the queue ------------------------------------------------------------------------------------------------------------ */
+
+static void free_statements(struct bind_queue *queue)
+{
+    while (queue->free_statements != NULL) {
+        struct bind_statement *statement = queue->free_statements;
+        queue->free_statements = statement->next;
+        free(statement);
+    }
+}
+
+void bind_queue_unref(struct bind_queue *queue)
+{
+    uint32_t i;
+    if (queue == NULL || --queue->refs > 0) return;
+    cqlua_completions_release(queue->batch, queue->batch_count);
+    for (i = 0; i < queue->count; i++)
+        if (queue->slots[i].used && queue->slots[i].statement != NULL)
+            bind_statement_unref(NULL, queue->slots[i].statement);
+    cqlua_queue_free(queue->queue);
+    free_statements(queue);
+    free(queue->slots);
+    free(queue);
+}
+
+struct bind_queue *bind_check_queue(lua_State *L, int index)
+{
+    struct bind_queue **held = bind_check(L, index, bind_state_of(L)->queue_type, "cqlua.queue");
+    return *held;
+}
+
+static int queue_new(lua_State *L)
+{
+    struct bind_queue **held = bind_new_userdata(L, sizeof *held);
+    *held = NULL;
+    luaL_getmetatable(L, "cqlua.queue");
+    lua_setmetatable(L, -2);
+    *held = calloc(1, sizeof **held);
+    if (*held == NULL) return luaL_error(L, "cqlua: out of memory");
+    (*held)->refs = 1;
+    (*held)->queue = cqlua_queue_new(NULL);
+    if ((*held)->queue == NULL) return luaL_error(L, "cqlua: out of memory");
+    return 1;
+}
+
+static int queue_gc(lua_State *L)
+{
+    struct bind_queue **held = lua_touserdata(L, 1);
+    bind_queue_unref(*held);
+    *held = NULL;
+    return 0;
+}
+
+/* --- what a completion is in Lua: two values each, after the tag ------------------------------------------------------------ */
+
+/* Stack indexes in queue_take. */
+enum { OUT = 2, KEY_INDEX, FN_INDEX, KEY_TOSTRING, FN_TOSTRING, TOP = FN_TOSTRING };
+
+static uint32_t rows_kept(const struct cqlua_result *result)
+{
+    int applied = cqlua_result_applied(result);
+    if (applied == 1 || (applied == 0 && cqlua_result_columns_count(result) <= 1)) return 0;
+    return cqlua_result_count(result);
+}
+
+/* Gives the rows on top of the stack their metatable: what else the result has. */
+static void push_meta(lua_State *L, const struct bind_slot *slot, const struct cqlua_result *result, int shape)
+{
+    lua_createtable(L, 3, 2);
+    lua_pushvalue(L, KEY_INDEX);
+    lua_pushvalue(L, FN_INDEX);
+    lua_rawset(L, -3);
+    lua_pushvalue(L, KEY_TOSTRING);
+    lua_pushvalue(L, FN_TOSTRING);
+    lua_rawset(L, -3);
+    bind_push_info(L, result);
+    lua_rawseti(L, -2, 1);
+    lua_pushvalue(L, shape);
+    lua_rawseti(L, -2, 2);
+    if (slot->statement != NULL && cqlua_result_has_more(result)) {
+        bind_push_statement(L, slot->statement);
+        lua_rawseti(L, -2, 3);
+    }
+}
+
+/* A small result: its rows, and true if there are more pages. */
+static void push_rows(lua_State *L, const struct bind_slot *slot, const struct cqlua_result *result, int shape)
+{
+    struct cqlua_rows cursor;
+    struct bind_builder build = { .names = shape + 1, .metatable = shape + 2, .into = shape + 3, .first = 1 };
+    build.count = rows_kept(result);
+    build.bigint = slot->statement != NULL ? slot->statement->bigint : BIND_BIGINT_DEFAULT;
+    lua_rawgeti(L, shape, 1);
+    lua_rawgeti(L, shape, 2);
+    lua_createtable(L, (int)build.count, 0);
+    if (build.count > 0) {
+        cursor = cqlua_result_rows(result);
+        if (bind_rows_build(L, &build, result, &cursor)) {
+            lua_pushnil(L);
+            lua_insert(L, -2);
+            return;
+        }
+    }
+    push_meta(L, slot, result, shape);
+    lua_setmetatable(L, -2);
+    if (cqlua_result_has_more(result)) lua_pushboolean(L, 1);
+    else lua_pushnil(L);
+}
+
+/* A page and its shape. */
+static void push_page(lua_State *L, struct bind_slot *slot, struct cqlua_completion *done, int shape)
+{
+    unsigned bigint = slot->statement != NULL ? slot->statement->bigint : BIND_BIGINT_DEFAULT;
+    struct cqlua_result *result = done->result;
+    struct bind_page *page = bind_push_page(L, bigint);
+    done->result = NULL;
+    bind_page_fill(L, page, result);
+    if (slot->statement != NULL && cqlua_result_has_more(result)) {
+        page->statement = slot->statement;
+        slot->statement->refs++;
+    }
+    lua_pushvalue(L, shape);
+}
+
+static void push_result(lua_State *L, struct bind_slot *slot, struct cqlua_completion *done)
+{
+    int shape;
+    if (done->result == NULL) { /* `use` */
+        lua_pushboolean(L, 1);
+        lua_pushnil(L);
+        return;
+    }
+    if (slot->owner == NULL) {
+        lua_pushnil(L);
+        bind_push_code(L, CQLUA_ECLOSED);
+        return;
+    }
+    bind_push_shape(L, slot->owner, done->result);
+    shape = lua_gettop(L);
+    if (slot->as_page || rows_kept(done->result) > SMALL_ROWS) push_page(L, slot, done, shape);
+    else push_rows(L, slot, done->result, shape);
+}
+
+static void push_prepared(lua_State *L, struct cqlua_completion *done)
+{
+    bind_push_prepared(L, cqlua_prepared_ref(done->prepared));
+    lua_pushnil(L);
+}
+
+/* { question =, id =, node = } */
+static void push_question(lua_State *L, const struct cqlua_completion *done)
+{
+    lua_createtable(L, 0, 3);
+    lua_pushstring(L, done->question == CQLUA_ASK_CREDENTIALS ? "credentials" : "unknown");
+    lua_setfield(L, -2, "question");
+    lua_pushlstring(L, (const char *)&done->id, sizeof done->id);
+    lua_setfield(L, -2, "id");
+    lua_pushstring(L, done->asked_by);
+    lua_setfield(L, -2, "node");
+    lua_pushnil(L);
+}
+
+/* An event of a session: its negative serial, then "opened" or "closed" (or nil, err), or a question. */
+static void push_event(lua_State *L, const struct cqlua_completion *done)
+{
+    lua_pushinteger(L, -(lua_Integer)done->tag);
+    if (done->kind == CQLUA_ASK) {
+        push_question(L, done);
+    } else if (done->kind == CQLUA_OPENED && done->error != NULL) {
+        lua_pushnil(L);
+        bind_push_error(L, done->error);
+    } else {
+        lua_pushstring(L, done->kind == CQLUA_OPENED ? "opened" : "closed");
+        lua_pushnil(L);
+    }
+}
+
+static void push_answer(lua_State *L, struct bind_queue *queue, struct cqlua_completion *done)
+{
+    struct bind_slot *slot = &queue->slots[done->tag - 1];
+    lua_pushinteger(L, (lua_Integer)done->tag);
+    if (done->error != NULL) {
+        lua_pushnil(L);
+        bind_push_error(L, done->error);
+    } else if (done->kind == CQLUA_PREPARED) {
+        push_prepared(L, done);
+    } else {
+        push_result(L, slot, done);
+    }
+}
+
+static int refill(struct bind_queue *queue)
+{
+    if (queue->batch_next == queue->batch_count) {
+        queue->batch_next = 0;
+        queue->batch_count = cqlua_take(queue->queue, queue->batch, BIND_BATCH);
+        if (queue->batch_count < 0) queue->batch_count = 0;
+    }
+    return queue->batch_count;
+}
+
+static void store(lua_State *L, int tag, int place)
+{
+    int top = lua_gettop(L);
+    lua_pushvalue(L, tag);
+    lua_rawseti(L, OUT, place);
+    lua_pushvalue(L, top);
+    lua_rawseti(L, OUT, place + 2);
+    lua_pushvalue(L, top - 1);
+    lua_rawseti(L, OUT, place + 1);
+    lua_settop(L, TOP);
+}
+
+/* take(queue, out): puts tag, value and error (or more) of each completion into `out`; gives their number, 256 at most. */
+static int queue_take(lua_State *L)
+{
+    struct bind_queue *queue = bind_check_queue(L, 1);
+    struct bind_state *state = bind_state_of(L);
+    int n = 0;
+    luaL_checktype(L, OUT, LUA_TTABLE);
+    if (refill(queue) == 0) {
+        lua_pushinteger(L, 0);
+        return 1;
+    }
+    lua_settop(L, OUT);
+    luaL_checkstack(L, 24, "take");
+    lua_pushliteral(L, "__index");
+    lua_rawgeti(L, LUA_REGISTRYINDEX, state->result_index);
+    lua_pushliteral(L, "__tostring");
+    lua_rawgeti(L, LUA_REGISTRYINDEX, state->result_tostring);
+    while (queue->batch_next < queue->batch_count) {
+        struct cqlua_completion *done = &queue->batch[queue->batch_next];
+        int is_event = done->kind == CQLUA_OPENED || done->kind == CQLUA_CLOSED || done->kind == CQLUA_ASK;
+        if (is_event) push_event(L, done);
+        else push_answer(L, queue, done);
+        store(L, TOP + 1, 3 * n + 1);
+        if (!is_event) bind_slot_free(queue, (uint32_t)done->tag);
+        queue->batch_next++;
+        n++;
+    }
+    cqlua_completions_release(queue->batch, queue->batch_count);
+    queue->batch_next = queue->batch_count = 0;
+    lua_pushinteger(L, n);
+    return 1;
+}
+
+/* Requests whose completion was not taken yet. */
+static int queue_outstanding(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)bind_check_queue(L, 1)->in_use);
+    return 1;
+}
+
+static const luaL_Reg metamethods[] = { { "__gc", queue_gc }, { NULL, NULL } };
+static const luaL_Reg functions[] = {
+    { "queue_new", queue_new }, { "take", queue_take }, { "outstanding", queue_outstanding }, { NULL, NULL }
+};
+
+void bind_open_queue(lua_State *L)
+{
+    bind_state_of(L)->queue_type = bind_type(L, "cqlua.queue", metamethods);
+    bind_functions(L, functions);
+}

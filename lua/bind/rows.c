@@ -1,0 +1,190 @@
+/*
+ * The C row builder: rows [from, to) of a page as plain Lua tables, keyed by column name. It serves small results, shapes with
+ * types that the generated constructors do not read, and hosts without the JIT; both pass one spec.
+ */
+#include "bind.h"
+
+#include <math.h>
+
+enum { DEEPEST = 32 };
+
+struct reading {
+    lua_State *L;
+    unsigned bigint;
+    int depth;
+    int as_key;      /* 64-bit numbers as decimal strings: they are keys of a map */
+    const char *why; /* what is wrong with a value */
+    int code;
+};
+
+static int push_cell(struct reading *r, const struct cqlua_rows *rows, int index);
+
+static int wrong(struct reading *r, int code, const char *why)
+{
+    r->code = code;
+    r->why = why;
+    return 1;
+}
+
+static int push_whole(struct reading *r, int64_t value, unsigned bigint)
+{
+    if (bind_push_int64(r->L, value, bigint)) return wrong(r, CQLUA_EINVALID_VALUE, "is beyond 2^53, inexact as a number");
+    return 0;
+}
+
+static int push_text(struct reading *r, const struct cqlua_value *value)
+{
+    char text[CQLUA_TEXT_MAX];
+    int len = cqlua_value_text(value, text);
+    if (len < 0) return wrong(r, CQLUA_EPROTOCOL, "does not decode");
+    lua_pushlstring(r->L, text, (size_t)len);
+    return 0;
+}
+
+/* A list or set: an array. A null element, which would leave a hole, is cqlua.null. */
+static int push_list(struct reading *r, struct cqlua_rows *elements)
+{
+    int place = 0;
+    lua_newtable(r->L);
+    while (cqlua_rows_next(elements)) {
+        if (push_cell(r, elements, 0)) return 1;
+        if (lua_isnil(r->L, -1)) {
+            lua_pop(r->L, 1);
+            lua_pushlightuserdata(r->L, NULL);
+        }
+        lua_rawseti(r->L, -2, ++place);
+    }
+    return cqlua_rows_status(elements) < 0 ? wrong(r, CQLUA_EPROTOCOL, "does not decode") : 0;
+}
+
+static int push_pair(struct reading *r, const struct cqlua_rows *elements)
+{
+    r->as_key = 1;
+    if (push_cell(r, elements, 0)) return 1;
+    r->as_key = 0;
+    return push_cell(r, elements, 1);
+}
+
+/* A map: a table; where the keys are tables themselves, an array of { key, value }. */
+static int push_map(struct reading *r, struct cqlua_rows *elements)
+{
+    lua_State *L = r->L;
+    int place = 0;
+    lua_newtable(L);
+    while (cqlua_rows_next(elements)) {
+        if (push_pair(r, elements)) return 1;
+        if (lua_istable(L, -2)) {
+            lua_createtable(L, 2, 0);
+            lua_insert(L, -3);
+            lua_rawseti(L, -3, 2);
+            lua_rawseti(L, -2, 1);
+            lua_rawseti(L, -2, ++place);
+        } else if (lua_isnil(L, -2) || (lua_type(L, -2) == LUA_TNUMBER && isnan(lua_tonumber(L, -2)))) {
+            return wrong(r, CQLUA_EPROTOCOL, "has a key that no Lua table can have");
+        } else {
+            lua_rawset(L, -3);
+        }
+    }
+    return cqlua_rows_status(elements) < 0 ? wrong(r, CQLUA_EPROTOCOL, "does not decode") : 0;
+}
+
+static int push_collection(struct reading *r, const struct cqlua_rows *rows, int index, enum cqlua_kind kind)
+{
+    struct cqlua_rows elements;
+    int was_key = r->as_key, rc;
+    if (r->depth == DEEPEST) return wrong(r, CQLUA_EPROTOCOL, "is nested too deep");
+    luaL_checkstack(r->L, 8, "collection");
+    rc = cqlua_row_open(rows, index, &elements);
+    if (rc < 0) return wrong(r, CQLUA_EPROTOCOL, "does not decode");
+    r->depth++;
+    r->as_key = 0;
+    rc = kind == CQLUA_KIND_MAP ? push_map(r, &elements) : push_list(r, &elements);
+    r->as_key = was_key;
+    r->depth--;
+    return rc;
+}
+
+static int push_cell(struct reading *r, const struct cqlua_rows *rows, int index)
+{
+    lua_State *L = r->L;
+    struct cqlua_value value;
+    int rc = cqlua_row_value(rows, index, &value);
+    if (rc < 0) return wrong(r, CQLUA_EPROTOCOL, "does not decode");
+    if (rc == CQLUA_NULL) value.kind = CQLUA_KIND_NULL;
+    switch (value.kind) {
+    case CQLUA_KIND_NULL:
+    case CQLUA_KIND_UNSET: lua_pushnil(L); return 0;
+    case CQLUA_KIND_BOOL: lua_pushboolean(L, value.i64 != 0); return 0;
+    case CQLUA_KIND_INT: lua_pushinteger(L, (lua_Integer)value.i64); return 0;
+    case CQLUA_KIND_BIGINT: return push_whole(r, value.i64, r->as_key ? BIND_STRING : r->bigint);
+    case CQLUA_KIND_FLOAT:
+    case CQLUA_KIND_DOUBLE: lua_pushnumber(L, value.f64); return 0;
+    case CQLUA_KIND_TEXT:
+    case CQLUA_KIND_BLOB: lua_pushlstring(L, value.bytes.base, value.bytes.len); return 0;
+    case CQLUA_KIND_TIMESTAMP: return push_whole(r, value.i64, BIND_NUMBER);
+    case CQLUA_KIND_UUID:
+    case CQLUA_KIND_INET:
+    case CQLUA_KIND_DATE:
+    case CQLUA_KIND_TIME: return push_text(r, &value);
+    case CQLUA_KIND_LIST:
+    case CQLUA_KIND_MAP: return push_collection(r, rows, index, value.kind);
+    case CQLUA_KIND_TUPLE:
+    case CQLUA_KIND_OTHER: break;
+    }
+    return wrong(r, CQLUA_EUNSUPPORTED, "has a type that this version of cqlua does not read");
+}
+
+static void push_failure(struct reading *r, const struct cqlua_result *result, int index, uint32_t row)
+{
+    struct cqlua_column column;
+    if (cqlua_result_column(result, index, &column) < 0) {
+        bind_push_named(r->L, r->code, "row %lu of the page %s", (unsigned long)row + 1, r->why);
+        return;
+    }
+    bind_push_named(r->L, r->code, "column '%s' (%s) of row %lu of the page %s", (const char *)column.name.base,
+                    column.type, (unsigned long)row + 1, r->why);
+    lua_pushlstring(r->L, column.name.base, column.name.len);
+    lua_setfield(r->L, -2, "column");
+}
+
+/* One row on top of the stack: the index of the column that is wrong, or -1. */
+static int push_row(struct reading *r, const struct bind_builder *build, const struct cqlua_rows *cursor, int columns)
+{
+    lua_State *L = r->L;
+    int i;
+    lua_createtable(L, 0, columns);
+    for (i = 0; i < columns; i++) {
+        lua_rawgeti(L, build->names, i + 1);
+        if (!lua_toboolean(L, -1)) { /* [applied] is not of the row */
+            lua_pop(L, 1);
+            continue;
+        }
+        if (push_cell(r, cursor, i)) return i;
+        lua_rawset(L, -3);
+    }
+    lua_pushvalue(L, build->metatable);
+    lua_setmetatable(L, -2);
+    return -1;
+}
+
+int bind_rows_build(lua_State *L, const struct bind_builder *build, const struct cqlua_result *result,
+                    struct cqlua_rows *cursor)
+{
+    struct reading r = { .L = L, .bigint = build->bigint };
+    int columns = cqlua_result_columns_count(result), bad;
+    uint32_t i;
+    for (i = 0; i < build->count; i++) {
+        if (!cqlua_rows_next(cursor)) {
+            wrong(&r, CQLUA_EPROTOCOL, "is missing or does not decode");
+            push_failure(&r, result, -1, build->row + i);
+            return 1;
+        }
+        bad = push_row(&r, build, cursor, columns);
+        if (bad >= 0) {
+            push_failure(&r, result, bad, build->row + i);
+            return 1;
+        }
+        lua_rawseti(L, build->into, build->first + (int)i);
+    }
+    return 0;
+}

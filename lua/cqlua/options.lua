@@ -1,0 +1,232 @@
+-- Options: one declarative table for each call that takes some, and one helper that checks them. An unknown option
+-- raises with the nearest name; one of a later version raises and says so, it is never ignored.
+
+local core = require "cqlua.core"
+local credentials = require "cqlua.auth"
+local errors = require "cqlua.error"
+
+local M = {}
+
+-- What api.md names and this version does not have. As options: refused by name.
+local LATER = {
+  connect = "tls compression profiles load_balancing discovery slow_query log application paging_secret "
+    .. "max_result_bytes nodes translate_address require_auth local_dc local_rack profile retry speculation",
+  call = "page_token custom_payload node profile retry speculation routing_key lazy",
+}
+LATER.stream = LATER.call .. " max_buffer_bytes"
+
+local function set_of(words)
+  local set = {}
+  for word in words:gmatch "%S+" do set[word] = true end
+  return set
+end
+for kind, words in pairs(LATER) do LATER[kind] = set_of(words) end
+
+-- Kinds of values: each gives the value as it is used, or nil and what is expected ----------------
+
+local function seconds(value, spec)
+  if type(value) ~= "number" or not (value > 0 and value < math.huge) then return nil, "a number of seconds above 0" end
+  if spec.max and value > spec.max then
+    return nil, ("at most %d seconds (%g: were milliseconds meant?)"):format(spec.max, value)
+  end
+  return value
+end
+
+local function count(value, spec)
+  local min, max = spec.min or 1, spec.max or 2147483647
+  if type(value) ~= "number" or value % 1 ~= 0 or value < min or value > max then
+    return nil, ("a whole number from %d to %d"):format(min, max)
+  end
+  return value
+end
+
+local function choice(value, spec)
+  if type(value) == "string" and spec.of[value] then return value end
+  local names = {}
+  for name in pairs(spec.of) do names[#names + 1] = '"' .. name .. '"' end
+  table.sort(names)
+  local hint = type(value) == "string" and errors.hint(value, spec.of) or ""
+  return nil, "one of " .. table.concat(names, ", ") .. hint
+end
+
+local function of_type(name)
+  return function(value)
+    if type(value) == name then return value end
+    return nil, "a " .. name
+  end
+end
+local text, flag, fn = of_type "string", of_type "boolean", of_type "function"
+
+local function whole(value)
+  if type(value) == "number" and value % 1 == 0 and math.abs(value) <= 2 ^ 53 then return value end
+  return nil, "a whole number"
+end
+
+-- { first, second }, each checked by spec.each
+local function pair(value, spec)
+  if type(value) ~= "table" then return nil, spec.expected end
+  for index = 1, 2 do
+    if spec.each(value[index], spec) == nil then return nil, spec.expected end
+  end
+  return value
+end
+
+local function words(value)
+  if type(value) == "string" then value = { value } end
+  if type(value) ~= "table" or #value == 0 then return nil, "a list of strings" end
+  for index = 1, #value do
+    if type(value[index]) ~= "string" or value[index] == "" or value[index]:find(",", 1, true) then
+      return nil, "a list of strings, each without a comma"
+    end
+  end
+  return value
+end
+
+-- The options -------------------------------------------------------------------------------------
+
+local CONSISTENCIES = core.consistencies()
+local SERIAL = { serial = true, local_serial = true }
+
+local CALL = {
+  consistency = { choice, of = CONSISTENCIES },
+  serial_consistency = { choice, of = SERIAL },
+  timeout = { seconds, max = 300 },
+  attempt_timeout = { seconds, max = 300 },
+  page_size = { count },
+  max_rows = { count },
+  paging_state = { text },
+  idempotent = { flag },
+  tracing = { flag },
+  keyspace = { text },
+  timestamp = { whole },
+  now_in_seconds = { count, min = 0 },
+  bigint = { choice, of = { int64 = true, number = true, string = true } },
+  nil_as = { choice, of = { error = true, unset = true, null = true } },
+}
+
+local function extend(base, more)
+  local all = {}
+  for name, spec in pairs(base) do all[name] = spec end
+  for name, spec in pairs(more) do all[name] = spec end
+  return all
+end
+
+local ALL = extend(CALL, { max_bytes = { count, max = 2 ^ 53 } })
+
+local STREAM = extend(CALL, {
+  prefetch = { count, min = 0, max = 64 },
+  on_page = { fn },
+  max_pages = { count },
+  page_timeout = { seconds, max = 300 },
+  total_timeout = { seconds },
+})
+
+local function auth(value)
+  if type(value) == "function" or credentials.is(value) then return value end
+  return nil, "cqlua.auth.plain(user, password), or a function that returns both"
+end
+
+local CONNECT = {
+  contact_points = { words },
+  port = { count, max = 65535 },
+  keyspace = { text },
+  auth = { auth },
+  request_timeout = { seconds, max = 300 },
+  attempt_timeout = { seconds, max = 300 },
+  connect_timeout = { seconds, max = 300 },
+  protocol_version = { count, min = 3, max = 5 },
+  consistency = CALL.consistency,
+  serial_consistency = CALL.serial_consistency,
+  page_size = CALL.page_size,
+  bigint = CALL.bigint,
+  nil_as = CALL.nil_as,
+  heartbeat = { pair, each = seconds, expected = "{ seconds of silence, seconds to answer }" },
+  reconnect = { pair, each = seconds, expected = "{ least seconds, most seconds }" },
+  connections = { pair, each = count, expected = "{ least, most } connections for each node" },
+  max_retries = { count, min = 0, max = 1000 },
+  max_in_flight = { count, max = 32767 },
+  max_queued = { count },
+  max_prepared = { count },
+  max_frame_bytes = { count, min = 4096 },
+  on_full = { choice, of = { wait = true, fail = true } },
+  allow_plaintext_auth = { flag },
+  authenticators = { words },
+}
+
+local LIMITS = { max_rows = ALL.max_rows, max_bytes = ALL.max_bytes }
+
+M.CALL, M.ALL, M.STREAM, M.CONNECT, M.LIMITS = CALL, ALL, STREAM, CONNECT, LIMITS
+LATER[CALL], LATER[ALL], LATER[STREAM], LATER[CONNECT], LATER[LIMITS] =
+  LATER.call, LATER.call, LATER.stream, LATER.connect, {}
+
+local function unknown(specs, name, who)
+  if type(name) ~= "string" then errors.misuse("%s: options are given by name, got a value at %s", who, tostring(name)) end
+  if LATER[specs][name] then
+    local message = "%s: option '%s' is unsupported: it is not in this version of cqlua (%s)"
+    errors.misuse(message, who, name, core.version)
+  end
+  errors.misuse("%s: there is no option '%s'%s", who, name, errors.hint(name, specs))
+end
+
+-- Checks `given` (a table or nil) against `specs`: a new table of the values. Raises, naming `who`, the option and
+-- what is expected.
+function M.check(specs, given, who)
+  local checked = {}
+  if given == nil then return checked end
+  if type(given) ~= "table" then errors.misuse("%s: a table of options expected, got %s", who, type(given)) end
+  for name, value in pairs(given) do
+    local spec = specs[name] or unknown(specs, name, who)
+    local accepted, expected = spec[1](value, spec)
+    if accepted == nil then
+      local got = type(value) == "string" and "'" .. value .. "'" or tostring(value)
+      errors.misuse("%s: option '%s': %s expected, got %s", who, name, expected, got)
+    end
+    checked[name] = accepted
+  end
+  return checked
+end
+
+-- Prebuilt options of a call: checked once, sent as they are --------------------------------------
+
+local Options = { __name = "cqlua.options", __metatable = "locked" }
+local built = setmetatable({}, { __mode = "k" })
+
+function Options:__index(name)
+  return built[self].checked[name]
+end
+
+function Options.__newindex()
+  errors.misuse "cqlua.options: an options object is never changed; build another"
+end
+
+function Options:__tostring()
+  local names = {}
+  for name in pairs(built[self].checked) do names[#names + 1] = name end
+  table.sort(names)
+  return "cqlua.options (" .. table.concat(names, ", ") .. ")"
+end
+
+-- cqlua.options { ... }
+function M.build(given)
+  local checked = M.check(CALL, given, "options")
+  local object = setmetatable({}, Options)
+  built[object] = { checked = checked, call = core.call(checked) }
+  return object
+end
+
+-- The core's form of a call's options (a table or an options object), and the checked ones.
+function M.call(given, who)
+  local object = built[given]
+  if object then return object.call, object.checked end
+  local checked = M.check(CALL, given, who)
+  return core.call(checked), checked
+end
+
+-- The checked options that `specs` allows, of a table or an options object.
+function M.checked(specs, given, who)
+  local object = given ~= nil and built[given]
+  if object then given = object.checked end
+  return M.check(specs, given, who)
+end
+
+return M

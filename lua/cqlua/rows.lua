@@ -1,0 +1,68 @@
+-- Rows out of pages: by a generated constructor where there is one, else by the C builder; both build rows in
+-- pieces, in order.
+
+local constructor = require "cqlua.constructor"
+local core = require "cqlua.core"
+local errors = require "cqlua.error"
+
+local page_body, page_build, page_count = core.page_body, core.page_build, core.page_count
+local has_new, new_table = pcall(require, "table.new")
+if not has_new then new_table = function() return {} end end
+
+local M = {}
+
+local WHY = { undecodable = "does not decode", inexact = "is beyond 2^53, inexact as a number" }
+local NAMES = { undecodable = "protocol", inexact = "invalid_value" }
+
+-- A reader of a page: { page, shape, left, more, bytes, and for a constructor: construct, base, at, stop }.
+function M.open(page, shape)
+  local count, more, bytes = page_count(page)
+  local reader = { page = page, shape = shape, left = count, done = 0, more = more, bytes = bytes }
+  if count > 0 then
+    local address, len, bigint = page_body(page)
+    reader.construct = constructor.of(shape, bigint, count)
+    if reader.construct then reader.base, reader.at, reader.stop = constructor.bytes(address), 0, len end
+  end
+  return reader
+end
+
+local function failure(reader, first, row, column, why)
+  local cell = reader.shape.cells[column]
+  local message = ("column '%s' (%s) of row %d of the page %s"):format(cell.name, cell.type,
+    reader.done + row - first + 1, WHY[why])
+  return nil, errors.new(NAMES[why], message, { column = cell.name })
+end
+
+-- Builds up to `count` more rows into `into` from index `first` on: gives how many, or nil, err.
+function M.read(reader, into, first, count)
+  if count > reader.left then count = reader.left end
+  if count == 0 then return 0 end
+  local construct = reader.construct
+  if construct then
+    local at, row, column, why = construct(into, first, count, reader.base, reader.at, reader.stop)
+    if not at then return failure(reader, first, row, column, why) end
+    reader.at = at
+  else
+    local built, err = page_build(reader.page, reader.shape, into, first, count)
+    if not built then return nil, err end
+  end
+  reader.left, reader.done = reader.left - count, reader.done + count
+  return count
+end
+
+function M.close(reader)
+  reader.left, reader.base = 0, nil
+  core.page_release(reader.page)
+end
+
+-- All rows of a page as an array; the page is released, also if that fails: nil, err.
+function M.all(page, shape)
+  local reader = M.open(page, shape)
+  local rows = new_table(reader.left, 0)
+  local built, err = M.read(reader, rows, 1, reader.left)
+  M.close(reader)
+  if not built then return nil, err end
+  return rows
+end
+
+return M

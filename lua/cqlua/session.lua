@@ -1,0 +1,398 @@
+-- Sessions: connect, execute, prepare, use, close.
+
+local auth = require "cqlua.auth"
+local core = require "cqlua.core"
+local errors = require "cqlua.error"
+local options = require "cqlua.options"
+local request = require "cqlua.request"
+local result = require "cqlua.result"
+local stream = require "cqlua.stream"
+local task = require "cqlua.task"
+
+local core_submit, core_submit_text = core.submit, core.submit_text
+local answer, enter = request.answer, task.enter
+local next, rawget, type = next, rawget, type
+
+local M = {}
+
+local DRAIN_SECONDS = 10 -- of close
+local REQUEST_SECONDS = 10
+local MOST_TEXTS = 4096 -- prepared on first use, kept
+
+local Session = { __name = "cqlua.session", __metatable = "locked" }
+local methods = {}
+
+-- What api.md names and this version does not have.
+local LATER = { batch = true, scan = true, schema = true, nodes = true, replicas = true, metrics = true, on = true }
+
+Session.__index = setmetatable(methods, {
+  __index = function(_, name)
+    if LATER[name] then errors.misuse("db:%s is not in this version of cqlua (%s)", name, core.version) end
+    errors.misuse("a session has no method '%s'%s", tostring(name), errors.hint(name, methods))
+  end,
+})
+
+function Session:__tostring()
+  return "cqlua.session (" .. (self.closed and "closed" or "open") .. ")"
+end
+
+local function check(self, who)
+  if type(self) ~= "table" or rawget(self, "_core") == nil then
+    errors.misuse("%s: a session expected; write db:%s(...)", who, who)
+  end
+end
+
+-- Answers -----------------------------------------------------------------------------------------
+
+local fetch
+
+local function link(self, rows, checked)
+  result.link(rows, self, fetch, checked and checked.max_rows)
+  return rows
+end
+
+-- What the core gave, as the caller gets it: rows (err: nil, or true if there are more pages), a page and its
+-- shape, or an error.
+local function complete(self, checked, value, err)
+  if err == nil then return value end
+  if value == nil then return nil, err end
+  if err == true then return link(self, value, checked) end
+  local rows, failed = result.of_page(value, err)
+  if not rows then return nil, failed end
+  if result.index(rows, "has_more") then link(self, rows, checked) end
+  return rows
+end
+
+-- The page after one with this paging state; also what result:next_page() calls.
+function fetch(self, statement, state, timeout_ms)
+  local me = enter()
+  local tag, err = core.fetch(self._core, statement, state, timeout_ms)
+  if not tag then return nil, err end
+  return complete(self, nil, answer(self._core, me, tag))
+end
+
+-- Submitting --------------------------------------------------------------------------------------
+
+local function seconds_of(self, checked)
+  return checked and checked.timeout or self._request_timeout
+end
+
+-- A submit was refused: misuse raises; a full queue is waited for, then the request has the rest of its time.
+local function submit_again(self, me, checked, err, submit, ...)
+  if type(err) == "string" then errors.misuse("execute: %s", err) end
+  if err.name ~= "queue_full" or self._on_full == "fail" then return nil, err end
+  local deadline = task.now() + seconds_of(self, checked)
+  local tag
+  repeat
+    local left = deadline - task.now()
+    if left <= 0 or not request.wait_for_room(me, left) then
+      return nil, errors.new("timeout", "the deadline passed while the request waited for room in the queue")
+    end
+    tag, err = submit(self, math.max(1, math.floor((deadline - task.now()) * 1000)), ...)
+  until tag or err.name ~= "queue_full"
+  return tag, err
+end
+
+local function submit_prepared(self, timeout_ms, prepared, params, call)
+  return core_submit(self._core, prepared, params, call, false, timeout_ms)
+end
+
+local function submit_text(self, timeout_ms, text, call)
+  return core_submit_text(self._core, text, call, false, timeout_ms)
+end
+
+-- Texts -------------------------------------------------------------------------------------------
+
+local function remember(self, text, prepared)
+  if self._texts_count == MOST_TEXTS then self._texts, self._texts_count = {}, 0 end
+  if not self._texts[text] then self._texts_count = self._texts_count + 1 end
+  self._texts[text] = prepared
+  return prepared
+end
+
+-- The prepared statement of a text, from the server at first use; nil, err.
+local function prepare(self, me, text, seconds)
+  local known = self._texts[text]
+  if known then return known end
+  local texts = self._texts
+  local tag, err = core.prepare(self._core, text, seconds and math.max(1, math.floor(seconds * 1000)))
+  if not tag then return nil, err end
+  local prepared, failed = answer(self._core, me, tag)
+  if not prepared then return nil, failed end
+  if texts == self._texts then remember(self, text, prepared) end -- else the keyspace is another now
+  return prepared
+end
+M.prepare = prepare
+
+-- The text without the comments and blanks before its first word.
+local function first_word(text)
+  local at = 1
+  while true do
+    local following = text:match("^%s+()", at) or text:match("^%-%-[^\n]*()", at) or text:match("^//[^\n]*()", at)
+      or text:match("^/%*.-%*/()", at)
+    if not following then return (text:match("^%a+", at) or ""):upper() end
+    at = following
+  end
+end
+
+local USE = "USE as text would leave other connections in the old keyspace: call db:use(keyspace)"
+
+-- An error for a text that is refused, or nil.
+function M.refused(text)
+  local first = text:byte(1)
+  if first == 83 or first == 73 then return nil end -- S, I: SELECT, INSERT
+  if first_word(text) == "USE" then return errors.new("unsupported", USE) end
+  return nil
+end
+
+local function execute_plain(self, me, text, call, checked)
+  local err = M.refused(text)
+  if err then return nil, err end
+  local tag
+  tag, err = core_submit_text(self._core, text, call)
+  if not tag then
+    tag, err = submit_again(self, me, checked, err, submit_text, text, call)
+    if not tag then return nil, err end
+  end
+  return complete(self, checked, answer(self._core, me, tag))
+end
+
+local function execute_prepared(self, me, prepared, params, call, checked, timeout_ms)
+  local tag, err = core_submit(self._core, prepared, params, call, false, timeout_ms)
+  if not tag then
+    tag, err = submit_again(self, me, checked, err, submit_prepared, prepared, params, call)
+    if not tag then return nil, err end
+  end
+  return complete(self, checked, answer(self._core, me, tag))
+end
+
+-- Text with values: prepared first, within the same deadline.
+local function execute_text(self, me, text, params, call, checked)
+  local known = self._texts[text]
+  if known then return execute_prepared(self, me, known, params, call, checked) end
+  if checked and checked.keyspace then
+    errors.misuse("execute: option 'keyspace' is unsupported for a text with values: prepare it in its keyspace")
+  end
+  local seconds, began = seconds_of(self, checked), task.now()
+  local prepared, err = prepare(self, me, text, seconds)
+  if not prepared then return nil, err end
+  local left = math.max(1, math.floor((seconds - (task.now() - began)) * 1000))
+  return execute_prepared(self, me, prepared, params, call, checked, left)
+end
+
+local function check_what(what, who)
+  if type(what) ~= "string" and not core.is_prepared(what) then
+    errors.misuse("%s: a text or a prepared statement expected, got %s", who, type(what))
+  end
+end
+
+-- Methods -----------------------------------------------------------------------------------------
+
+-- Runs a text or a prepared statement, with values by position or by name: a result, or nil, err. Waits.
+function methods:execute(what, params, given)
+  local me = enter()
+  local call, checked
+  if given ~= nil then call, checked = options.call(given, "execute") end
+  if type(what) == "string" then
+    check(self, "execute")
+    if params == nil then return execute_plain(self, me, what, call, checked) end
+    if type(params) ~= "table" then errors.misuse("execute: a table of bind values expected, got %s", type(params)) end
+    if next(params) == nil then return execute_plain(self, me, what, call, checked) end
+    return execute_text(self, me, what, params, call, checked)
+  end
+  local tag, err = core_submit(self._core, what, params, call)
+  if not tag then
+    tag, err = submit_again(self, me, checked, err, submit_prepared, what, params, call)
+    if not tag then return nil, err end
+  end
+  return complete(self, checked, answer(self._core, me, tag))
+end
+
+-- Every row of every page as one array, under a cap; nil, err.
+function methods:all(what, params, given)
+  local checked = options.checked(options.ALL, given, "all")
+  local limits = { max_rows = checked.max_rows, max_bytes = checked.max_bytes }
+  checked.max_bytes = nil
+  local first, err = self:execute(what, params, checked)
+  if not first then return nil, err end
+  return first:all(limits)
+end
+
+-- Sends a statement and waits for nothing: true, or nil, err. Failures of the server are not heard of. A text with
+-- values must have been prepared before.
+function methods:execute_nowait(what, params, given)
+  check(self, "execute_nowait")
+  check_what(what, "execute_nowait")
+  local call = given ~= nil and options.call(given, "execute_nowait") or nil
+  local tag, err
+  if type(what) == "string" and (params == nil or next(params) == nil) then
+    err = M.refused(what)
+    if not err then tag, err = core_submit_text(self._core, what, call) end
+  else
+    if type(what) == "string" then what = self._texts[what] end
+    if not what then errors.misuse("execute_nowait: prepare a text with values first") end
+    tag, err = core_submit(self._core, what, params, call)
+  end
+  if type(err) == "string" then errors.misuse("execute_nowait: %s", err) end
+  if not tag then return nil, err end
+  request.ignore(tag)
+  return true
+end
+
+-- Prepares a text: a prepared statement (fields text, params, columns), or nil, err. Waits.
+function methods:prepare(text)
+  check(self, "prepare")
+  if type(text) ~= "string" then errors.misuse("prepare: a text expected, got %s", type(text)) end
+  local me = enter()
+  local err = M.refused(text)
+  if err then return nil, err end
+  return prepare(self, me, text)
+end
+
+-- A stream of the rows of a query: requests the first page and returns at once.
+function methods:stream(what, params, given)
+  check(self, "stream")
+  check_what(what, "stream")
+  local checked = options.checked(options.STREAM, given, "stream")
+  if params ~= nil and type(params) ~= "table" then
+    errors.misuse("stream: a table of bind values expected, got %s", type(params))
+  end
+  return stream.new(self, what, params, checked)
+end
+
+-- Makes a keyspace that of new requests: true, or nil, err. Waits.
+function methods:use(keyspace)
+  check(self, "use")
+  if type(keyspace) ~= "string" then errors.misuse("use: the name of a keyspace expected, got %s", type(keyspace)) end
+  local me = enter()
+  local tag, err = core.use(self._core, keyspace)
+  if not tag then return nil, err end
+  self._texts, self._texts_count = {}, 0
+  local done, failed = answer(self._core, me, tag)
+  if done then return true end
+  self._texts, self._texts_count = {}, 0
+  return nil, failed
+end
+
+-- Waits for the first connection: true, or nil, err.
+function methods:ready()
+  check(self, "ready")
+  local me = enter()
+  request.wait_event(me, self, "_opened")
+  if self._opened == true and not self.closed then return true end
+  return nil, self._opened ~= true and self._opened or errors.new("closed", "the session is closed")
+end
+
+-- Accepts no more requests, waits for those in flight (10 seconds, unless given), and ends. Again is harmless.
+function methods:close(seconds)
+  check(self, "close")
+  if seconds ~= nil and (type(seconds) ~= "number" or not (seconds >= 0 and seconds < 1e6)) then
+    errors.misuse("close: a number of seconds expected, got %s", tostring(seconds))
+  end
+  local me = enter()
+  local drain = seconds or DRAIN_SECONDS
+  self.closed = true
+  if not self._ended then
+    core.session_close(self._core, math.floor(drain * 1000))
+    request.wait_event(me, self, "_ended", drain + 1)
+    self._ended = true
+    core.session_free(self._core)
+  end
+  return true
+end
+
+-- Events ------------------------------------------------------------------------------------------
+
+local function credentials_of(ask, node)
+  local ok, user, password = pcall(ask, node)
+  if not ok then return nil, nil, user end
+  if type(user) == "string" and type(password) == "string" then return user, password end
+  return nil, nil, user == nil and password or "cqlua: the function given as `auth` must return user and password"
+end
+
+-- A task: the function may itself wait.
+local function answer_question(self, question)
+  local user, password, err = credentials_of(self._ask, question.node)
+  core.answer(self._core, question.id, user, password)
+  task.submitted()
+  if err then task.report(err) end
+end
+
+function methods:_on_event(value, err)
+  if type(value) == "table" then
+    task.spawn(answer_question, self, value)
+    return
+  end
+  if value == "closed" then self._ended = true else self._opened = err or true end
+  local waiters = self._waiters
+  self._waiters = {}
+  for index = 1, #waiters do task.wake(waiters[index]) end
+end
+
+-- Open --------------------------------------------------------------------------------------------
+
+local function core_options(checked)
+  local opt = {}
+  for name, value in pairs(checked) do opt[name] = value end
+  opt.contact_points = table.concat(checked.contact_points or { "127.0.0.1" }, ",")
+  opt.authenticators = checked.authenticators and table.concat(checked.authenticators, ",")
+  local heartbeat, reconnect, connections = checked.heartbeat, checked.reconnect, checked.connections
+  if heartbeat then opt.heartbeat_interval, opt.heartbeat_timeout = heartbeat[1], heartbeat[2] end
+  if reconnect then opt.reconnect_min, opt.reconnect_max = reconnect[1], reconnect[2] end
+  if connections then opt.connections_min, opt.connections_max = connections[1], connections[2] end
+  if checked.max_retries == 0 then opt.max_retries = -1 end
+  if type(checked.auth) == "function" then opt.ask_credentials = true
+  elseif checked.auth then opt.username, opt.password = auth.reveal(checked.auth) end
+  opt.defaults = { bigint = checked.bigint, nil_as = checked.nil_as, serial_consistency = checked.serial_consistency }
+  return opt
+end
+
+local function new(checked)
+  return setmetatable({
+    closed = false,
+    _core = false,
+    _texts = {},
+    _texts_count = 0,
+    _opened = false, -- true, or the error
+    _ended = false,
+    _waiters = {},
+    _ask = type(checked.auth) == "function" and checked.auth or false,
+    _on_full = checked.on_full or "wait",
+    _request_timeout = checked.request_timeout or REQUEST_SECONDS,
+  }, Session)
+end
+
+-- Opens a session from checked options, without waiting: nil, err if an option is refused.
+function M.open(checked)
+  local self = new(checked)
+  local host = task.host()
+  local drive = host.pump and host.pump() or host.loop()
+  local handle, serial = core.session_open(drive, request.queue, core_options(checked))
+  if not handle then return nil, serial end
+  self._core = handle
+  request.add_session(serial, self)
+  return self
+end
+
+local function discard(self)
+  self.closed, self._ended = true, true
+  core.session_free(self._core)
+end
+
+-- Connects: a session once the first connection is ready, or nil, err. Waits.
+function M.connect(given)
+  local checked = options.check(options.CONNECT, given, "connect")
+  local me = enter()
+  local self, err = M.open(checked)
+  if not self then return nil, err end
+  local ok, raised = pcall(request.wait_event, me, self, "_opened")
+  if not ok then
+    discard(self)
+    error(raised, 0)
+  end
+  if self._opened == true then return self end
+  discard(self)
+  return nil, self._opened
+end
+
+return M

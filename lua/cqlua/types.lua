@@ -1,0 +1,117 @@
+-- Values that Lua has no type for: 64-bit integers, null and unset, times as text.
+-- On LuaJIT with FFI a bigint is int64_t cdata, on Lua 5.3 and later an integer; elsewhere a decimal string.
+
+local core = require "cqlua.core"
+local errors = require "cqlua.error"
+
+local M = { null = core.null, unset = core.unset }
+
+local EXACT = 2 ^ 53
+local has_ffi, ffi = pcall(require, "ffi")
+local integer_type = rawget(math, "type") -- Lua 5.3 and later
+local int64_t, uint64_t, istype, box
+
+if has_ffi then
+  int64_t, uint64_t, istype = ffi.typeof "int64_t", ffi.typeof "uint64_t", ffi.istype
+  box = ffi.cast("const int64_t *", core.box())
+end
+
+M.ffi = has_ffi and ffi or nil
+
+-- For the C module: 1 for int64_t, 2 for uint64_t, nil for all else.
+M.int64_kind = has_ffi and function(value)
+  if istype(int64_t, value) then return 1 end
+  if istype(uint64_t, value) then return 2 end
+end or nil
+
+M.int64_make = has_ffi and function() return box[0] end or nil
+
+local function is_cdata(value)
+  return type(value) == "cdata" and M.int64_kind(value) ~= nil
+end
+
+local function is_integer(value)
+  return integer_type ~= nil and integer_type(value) == "integer"
+end
+
+-- The 64-bit integer of a decimal string (or of a whole number up to 2^53): exact, or nil, err.
+function M.int64(value)
+  if is_cdata(value) or is_integer(value) then return value end
+  local text = value
+  if type(value) == "number" and value % 1 == 0 and math.abs(value) <= EXACT then text = ("%d"):format(value) end
+  if type(text) ~= "string" then errors.misuse("int64: a decimal string expected, got %s", type(value)) end
+  local whole = core.int64(text)
+  if whole ~= nil then return whole end
+  return nil, errors.new("invalid_value", "'" .. text .. "' is no whole number within 64 bits")
+end
+
+local function inexact(value)
+  return nil, errors.new("invalid_value", M.text(value) .. " is beyond 2^53: as a number it would be inexact")
+end
+
+-- The value as a Lua number (a double): exact, or nil, err.
+function M.number(value)
+  if is_integer(value) then
+    if math.abs(value) <= EXACT then return value end
+    return inexact(value)
+  end
+  if type(value) == "number" then return value end
+  local whole = value
+  if type(value) == "string" then
+    whole = core.int64(value)
+    if whole == nil then return M.int64(value) end
+    if not is_cdata(whole) then return M.number(tonumber(whole)) end
+  end
+  if not is_cdata(whole) then errors.misuse("number: an integer expected, got %s", type(value)) end
+  local number = tonumber(whole)
+  if math.abs(number) > EXACT then return inexact(whole) end
+  return number
+end
+
+-- The value as text: 64-bit integers without their suffix, whole numbers without a fraction.
+function M.text(value)
+  if type(value) == "cdata" then return (tostring(value):gsub("U?LL$", "")) end
+  if type(value) == "number" and value % 1 == 0 and math.abs(value) <= EXACT then return ("%d"):format(value) end
+  return tostring(value)
+end
+
+-- The value as a table key that finds it again: cdata as text, all else as it is.
+function M.key(value)
+  if type(value) == "cdata" then return M.text(value) end
+  return value
+end
+
+-- Days since 1970-01-01 as year, month, day (proleptic Gregorian; H. Hinnant's algorithm).
+function M.civil(days)
+  local shifted = days + 719468
+  local era = math.floor(shifted / 146097)
+  local day_of_era = shifted - era * 146097
+  local year_of_era = math.floor((day_of_era - math.floor(day_of_era / 1460) + math.floor(day_of_era / 36524)
+    - math.floor(day_of_era / 146096)) / 365)
+  local day_of_year = day_of_era - (365 * year_of_era + math.floor(year_of_era / 4) - math.floor(year_of_era / 100))
+  local shifted_month = math.floor((5 * day_of_year + 2) / 153)
+  local day = day_of_year - math.floor((153 * shifted_month + 2) / 5) + 1
+  local month = shifted_month < 10 and shifted_month + 3 or shifted_month - 9
+  local year = year_of_era + era * 400 + (month <= 2 and 1 or 0)
+  return year, month, day
+end
+
+-- Milliseconds since 1970 as ISO 8601 in UTC.
+function M.iso(milliseconds)
+  if type(milliseconds) ~= "number" or not (math.abs(milliseconds) <= EXACT) then
+    errors.misuse("iso: milliseconds since 1970 expected, got %s", tostring(milliseconds))
+  end
+  local seconds = math.floor(milliseconds / 1000)
+  local year, month, day = M.civil(math.floor(seconds / 86400))
+  local rest = seconds % 86400
+  return ("%04d-%02d-%02dT%02d:%02d:%02d.%03dZ"):format(year, month, day, math.floor(rest / 3600),
+    math.floor(rest % 3600 / 60), rest % 60, math.floor(milliseconds % 1000))
+end
+
+-- Milliseconds since 1970.
+M.now = core.wall
+
+-- A new random UUID, as text.
+M.uuid = core.uuid
+
+return M
