@@ -1,5 +1,6 @@
 /* The cursor over rows. One bounds-checked walk finds the cells of a row; getters then only look at a cell's length and type.
- * Cells beyond the cached ones are found by walking on from the last of them, inside the row that has been checked. */
+ * A row wider than the cache has every n-th cell in it; the others are found by walking on from the one before, inside the row
+ * that has been checked. */
 #include "protocol/rows.h"
 
 #include "protocol/value.h"
@@ -39,26 +40,43 @@ static int stop(struct cqlua_rows *rows, int status)
     return 0;
 }
 
+/* How far apart the cached cells are. */
+static uint32_t stride_of(uint32_t columns)
+{
+    return (columns + CQLUA_ROWS_CELLS - 1) / CQLUA_ROWS_CELLS;
+}
+
+/* Finds the cells of the row at `next`, caches every stride-th, and gives where the row ends; NULL: the bytes are wrong. */
+static inline const uint8_t *walk(struct cqlua_rows *rows, uint32_t stride)
+{
+    const uint8_t *at = rows->next, *const end = rows->end;
+    const uint32_t columns = rows->columns;
+    const uint8_t **cached = rows->cells;
+    uint32_t i = 0;
+    for (; i < columns; i++) {
+        if (end - at < 4) break;
+        if (stride == 1 || i % stride == 0) *cached++ = at;
+        uint32_t len = load_u32(at);
+        at += 4;
+        if (len > INT32_MAX) continue; /* null */
+        if (len > (size_t)(end - at)) return NULL;
+        at += len;
+    }
+    if (i == columns) return at;
+    if (at != end || !(rows->flags & FLAG_SHORT)) return NULL;
+    for (; i < columns; i++)
+        if (i % stride == 0) *cached++ = absent;
+    return at;
+}
+
 static inline int next_row(struct cqlua_rows *rows)
 {
     if (rows->rows_left == 0) return stop(rows, rows->status);
-    const uint8_t *at = rows->next, *const end = rows->end;
-    const uint32_t columns = rows->columns;
-    uint32_t i = 0;
-    for (; i < columns; i++) {
-        if (end - at < 4) {
-            if (at == end && rows->flags & FLAG_SHORT) break;
-            return stop(rows, CQLUA_EPROTOCOL);
-        }
-        uint32_t len = load_u32(at);
-        if (i < CQLUA_ROWS_CELLS) rows->cells[i] = at;
-        at += 4;
-        if (len > INT32_MAX) continue; /* null */
-        if (len > (size_t)(end - at)) return stop(rows, CQLUA_EPROTOCOL);
-        at += len;
-    }
-    rows->found = i < CQLUA_ROWS_CELLS ? i : CQLUA_ROWS_CELLS;
-    rows->next = at;
+    bool is_wide = rows->columns > CQLUA_ROWS_CELLS;
+    const uint8_t *end = is_wide ? walk(rows, stride_of(rows->columns)) : walk(rows, 1);
+    if (end == NULL && rows->columns > 0) return stop(rows, CQLUA_EPROTOCOL);
+    rows->found = is_wide ? 0 : rows->columns;
+    rows->next = end;
     rows->rows_left--;
     rows->row++;
     rows->flags |= FLAG_PRESENT;
@@ -84,16 +102,16 @@ uint32_t cqlua_rows_skip(struct cqlua_rows *rows, uint32_t count)
 
 /* --- cells ----------------------------------------------------------------------------------------------------------------- */
 
-/* A cell that is not cached. The row was checked up to `next`. */
+/* A cell that is not cached: of a wide row. */
 static const uint8_t *distant_cell(const struct cqlua_rows *row, uint32_t index)
 {
     if (!(row->flags & FLAG_PRESENT) || index >= row->columns) return NULL;
-    if (row->found == 0) return absent;
-    const uint8_t *at = row->cells[row->found - 1];
-    for (uint32_t i = row->found - 1; i < index; i++) {
+    uint32_t stride = stride_of(row->columns);
+    const uint8_t *at = row->cells[index / stride];
+    for (uint32_t i = index % stride; i > 0 && at != absent; i--) {
         uint32_t len = load_u32(at);
         at += 4 + (len > INT32_MAX ? 0 : len);
-        if (at == row->next) return absent;
+        if (at == row->next) at = absent; /* a short tuple ends here */
     }
     return at;
 }
