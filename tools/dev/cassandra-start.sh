@@ -58,12 +58,13 @@ all_answer() {
 }
 
 refuse_taken_addresses() {
-    local i address
+    local i address taken
     for ((i = 1; i <= nodes; i++)); do
         address=$(address_of "$i")
         for taken in "$port" "$(storage_port)"; do
             ! is_open "$address" "$taken" || die "$address:$taken is in use by something that ./dev cassandra start" \
-                "--instance $instance did not start: stop it, or choose another --address-base or --port (specs: CQLUA_TEST_CONTACT_POINTS names a server to use)"
+                "--instance $instance did not start: stop it, or choose another --address-base or --port (for the specs," \
+                "CQLUA_TEST_CONTACT_POINTS may name a server to use)"
         done
     done
 }

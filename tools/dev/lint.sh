@@ -2,7 +2,10 @@
 
 c_files() { find include src lua/bind spec examples bench fuzz -name '*.[ch]' 2>/dev/null | sort; }
 lua_files() { find lua spec examples bench tools library -name '*.lua' 2>/dev/null | sort; }
-shell_files() { find dev .ci tools bench -type f -not -path '*/node_modules/*' -exec grep -lE '^#!.*\<(ba)?sh\>' {} + ; ls tools/dev/*.sh; }
+shell_files() {
+    ls tools/dev/*.sh
+    find dev .ci tools bench -type f -exec grep -lE '^#!.*[/ ](ba)?sh$' {} +
+}
 
 lint_lua() {
     local files

@@ -71,11 +71,11 @@ dev_test() {
 }
 
 dev_bench() {
-    local workload
+    local workload workloads='read write page fanout'
     for workload in "$@"; do
-        [[ " read write page fanout " == *" $workload "* ]] || die "bench: unknown workload '$workload'; there are: read write page fanout"
+        [[ " $workloads " == *" $workload "* ]] || die "bench: unknown workload '$workload'; there are: $workloads"
     done
-    [ -z "${CQLUA_TEST_CONTACT_POINTS:-}" ] || die "bench: the rig wants its Cassandra on 127.0.0.1:9042; unset CQLUA_TEST_CONTACT_POINTS"
+    [ -z "${CQLUA_TEST_CONTACT_POINTS:-}" ] || die "bench: unset CQLUA_TEST_CONTACT_POINTS: its Cassandra is on 127.0.0.1:9042"
     dev_build
     trap stop_own_cassandra EXIT
     ensure_cassandra
