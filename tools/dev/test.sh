@@ -63,7 +63,7 @@ dev_test() {
     run_ctest build "${labels[@]}" || status=1
     [ "$all" = no ] || test_all || status=1
     printf '\n'
-    dev_lint || status=1
+    linters || status=1 # ctest has run the project's own checks already
     [ "$all" = no ] || say_what_is_skipped
     if [ $status -eq 0 ]; then echo "all passed"; else echo "FAILED"; fi
     echo "in $(seconds $(($(now_ms) - started)))"
