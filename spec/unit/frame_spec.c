@@ -50,7 +50,7 @@ static void C3_request_headers_are_written(void **state)
 }
 
 /* A version byte of a later protocol, or of none: given as it is, for the connection to judge (faults 62 and 68). */
-static void fault_62_any_nine_bytes_are_a_header_and_nothing_is_judged(void **state)
+static void any_nine_bytes_are_a_header_and_nothing_is_judged(void **state)
 {
     (void)state;
     struct frame_header header = decoded("FF FF 8000 FF FFFFFFFF");
@@ -61,7 +61,7 @@ static void fault_62_any_nine_bytes_are_a_header_and_nothing_is_judged(void **st
     assert_false(http.is_response);
 }
 
-static void fault_48_a_negative_length_is_above_int32_max(void **state)
+static void a_negative_length_is_above_int32_max(void **state)
 {
     (void)state;
     assert_int_equal(decoded("84 00 0000 08 7FFFFFFF").length, INT32_MAX);
@@ -91,13 +91,13 @@ static void Q2_server_codes_have_codes_of_ours(void **state)
         int32_t server;
         int ours;
     } pairs[] = {
-        {0x0000, CQLUA_ESERVER_ERROR}, {0x000A, CQLUA_EPROTOCOL_ERROR}, {0x0100, CQLUA_EBAD_CREDENTIALS},
-        {0x1000, CQLUA_EUNAVAILABLE}, {0x1001, CQLUA_EOVERLOADED}, {0x1002, CQLUA_EIS_BOOTSTRAPPING},
-        {0x1003, CQLUA_ETRUNCATE_ERROR}, {0x1100, CQLUA_EWRITE_TIMEOUT}, {0x1200, CQLUA_EREAD_TIMEOUT},
-        {0x1300, CQLUA_EREAD_FAILURE}, {0x1400, CQLUA_EFUNCTION_FAILURE}, {0x1500, CQLUA_EWRITE_FAILURE},
+        {0x0000, CQLUA_ESERVER_ERROR},      {0x000A, CQLUA_EPROTOCOL_ERROR},    {0x0100, CQLUA_EBAD_CREDENTIALS},
+        {0x1000, CQLUA_EUNAVAILABLE},       {0x1001, CQLUA_EOVERLOADED},        {0x1002, CQLUA_EIS_BOOTSTRAPPING},
+        {0x1003, CQLUA_ETRUNCATE_ERROR},    {0x1100, CQLUA_EWRITE_TIMEOUT},     {0x1200, CQLUA_EREAD_TIMEOUT},
+        {0x1300, CQLUA_EREAD_FAILURE},      {0x1400, CQLUA_EFUNCTION_FAILURE},  {0x1500, CQLUA_EWRITE_FAILURE},
         {0x1600, CQLUA_ECDC_WRITE_FAILURE}, {0x1700, CQLUA_ECAS_WRITE_UNKNOWN}, {0x2000, CQLUA_ESYNTAX_ERROR},
-        {0x2100, CQLUA_EUNAUTHORIZED}, {0x2200, CQLUA_EINVALID}, {0x2300, CQLUA_ECONFIG_ERROR},
-        {0x2400, CQLUA_EALREADY_EXISTS}, {0x2500, CQLUA_EUNPREPARED},
+        {0x2100, CQLUA_EUNAUTHORIZED},      {0x2200, CQLUA_EINVALID},           {0x2300, CQLUA_ECONFIG_ERROR},
+        {0x2400, CQLUA_EALREADY_EXISTS},    {0x2500, CQLUA_EUNPREPARED},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
         assert_int_equal(server_code_error(pairs[i].server), pairs[i].ours);
@@ -119,8 +119,8 @@ static void Q2_every_error_has_a_name_and_a_sentence(void **state)
     assert_string_equal(cqlua_error_name(CQLUA_ETIMEOUT), "timeout");
     assert_string_equal(cqlua_error_name(CQLUA_EUNPREPARED), "unprepared");
     assert_string_equal(cqlua_strerror(CQLUA_EMISUSE), "the call is wrong: an argument, an index or a name");
-#define HAS_A_NAME(constant, value, error_name, text)                                                                         \
-    assert_string_equal(cqlua_error_name(-(value)), #error_name);                                                             \
+#define HAS_A_NAME(constant, value, error_name, text)             \
+    assert_string_equal(cqlua_error_name(-(value)), #error_name); \
     assert_string_equal(cqlua_strerror(-(value)), text);
     CQLUA_ERRORS(HAS_A_NAME)
 #undef HAS_A_NAME
@@ -129,7 +129,7 @@ static void Q2_every_error_has_a_name_and_a_sentence(void **state)
 }
 
 /* v4 section 3, [consistency] */
-static void Q1_consistency_levels_have_names(void **state)
+static void consistency_levels_have_names(void **state)
 {
     (void)state;
     for (int level = CQLUA_ANY; level <= CQLUA_LOCAL_ONE; level++)
@@ -158,13 +158,13 @@ int main(void)
         cmocka_unit_test(C3_v4_response_header_is_read),
         cmocka_unit_test(C3_v5_event_header_has_a_negative_stream),
         cmocka_unit_test(C3_request_headers_are_written),
-        cmocka_unit_test(fault_62_any_nine_bytes_are_a_header_and_nothing_is_judged),
-        cmocka_unit_test(fault_48_a_negative_length_is_above_int32_max),
+        cmocka_unit_test(any_nine_bytes_are_a_header_and_nothing_is_judged),
+        cmocka_unit_test(a_negative_length_is_above_int32_max),
         cmocka_unit_test(C3_every_header_comes_back_as_it_was),
         cmocka_unit_test(Q2_server_codes_have_codes_of_ours),
         cmocka_unit_test(fault_61_an_unknown_error_code_is_a_server_error),
         cmocka_unit_test(Q2_every_error_has_a_name_and_a_sentence),
-        cmocka_unit_test(Q1_consistency_levels_have_names),
+        cmocka_unit_test(consistency_levels_have_names),
         cmocka_unit_test(C3_opcodes_have_names),
     };
     return cmocka_run_group_tests_name("frame", tests, NULL, bytes_free_all);

@@ -108,7 +108,7 @@ static void Q10_a_name_finds_the_first_column_that_has_it(void **state)
     metadata_unref(metadata);
 }
 
-static void fault_60_empty_and_binary_names_are_kept(void **state)
+static void Q10_empty_and_binary_names_are_kept(void **state)
 {
     (void)state;
     struct metadata *metadata = decoded("0001'k' 0001't' 0000 0009 0003 FF00FE 0009 0005 'a'00'b'0000 000D", 3, true);
@@ -134,10 +134,10 @@ static void Q10_no_columns_are_metadata_too(void **state)
 static void Q10_types_of_types_keep_their_place(void **state)
 {
     (void)state;
-    struct metadata *metadata =
-        decoded("0001'k' 0001't' 0001'a' 0021 000D 0020 0009 0001'b' 0030 0001'k' 0001'U' 0002 0001'x' 0009 0001'y' 0031 0001 0002"
-                " 0001'c' 0000 0003'cls'",
-                3, true);
+    struct metadata *metadata = decoded(
+        "0001'k' 0001't' 0001'a' 0021 000D 0020 0009 0001'b' 0030 0001'k' 0001'U' 0002 0001'x' 0009 0001'y' 0031 0001 0002"
+        " 0001'c' 0000 0003'cls'",
+        3, true);
     assert_string_equal(metadata->columns[0].type_text, "map<text, list<int>>");
     assert_string_equal(metadata->columns[1].type_text, "\"U\"");
     assert_string_equal(metadata->columns[2].type_text, "'cls'");
@@ -193,7 +193,7 @@ static void fault_52_a_count_that_cannot_fit_is_refused(void **state)
 }
 
 /* SEC15: 65,535 columns and no more, even if the bytes are there. */
-static void SEC15_columns_are_at_most_65535(void **state)
+static void Q10_columns_are_at_most_65535(void **state)
 {
     (void)state;
     enum { MOST = 65535 };
@@ -244,7 +244,7 @@ static void fault_52_truncated_specs_are_refused_at_every_offset(void **state)
     }
 }
 
-static void fault_47_without_memory_there_is_no_metadata(void **state)
+static void Q10_without_memory_there_is_no_metadata(void **state)
 {
     (void)state;
     struct heap empty;
@@ -308,16 +308,16 @@ int main(void)
         cmocka_unit_test(Q10_columns_of_several_tables_have_their_own),
         cmocka_unit_test(Q10_an_index_that_is_no_column_is_misuse),
         cmocka_unit_test(Q10_a_name_finds_the_first_column_that_has_it),
-        cmocka_unit_test(fault_60_empty_and_binary_names_are_kept),
+        cmocka_unit_test(Q10_empty_and_binary_names_are_kept),
         cmocka_unit_test(Q10_no_columns_are_metadata_too),
         cmocka_unit_test(Q10_types_of_types_keep_their_place),
         cmocka_unit_test(Q10_the_partition_key_is_known),
         cmocka_unit_test(fault_52_a_key_index_that_is_no_marker_is_refused),
         cmocka_unit_test(fault_52_a_count_that_cannot_fit_is_refused),
-        cmocka_unit_test(SEC15_columns_are_at_most_65535),
+        cmocka_unit_test(Q10_columns_are_at_most_65535),
         cmocka_unit_test(fault_54_metadata_larger_than_its_limit_is_refused),
         cmocka_unit_test(fault_52_truncated_specs_are_refused_at_every_offset),
-        cmocka_unit_test(fault_47_without_memory_there_is_no_metadata),
+        cmocka_unit_test(Q10_without_memory_there_is_no_metadata),
         cmocka_unit_test(Q10_equal_bytes_are_passed_over),
         cmocka_unit_test(Q10_metadata_lives_until_its_last_reference),
         cmocka_unit_test(Q10_metadata_is_one_allocation_and_keeps_nothing_of_the_input),

@@ -35,7 +35,7 @@ static int tear_down(void **state)
     return bytes_free_all(state);
 }
 
-/* --- helpers --------------------------------------------------------------------------------------------------------------------- */
+/* --- helpers ------------------------------------------------------------------------------------------------------ */
 
 static int decode(int version, const char *body, struct metadata *expected, struct result_message *result)
 {
@@ -89,7 +89,7 @@ static void written_is(const char *expected)
     buffer.len = 0;
 }
 
-/* --- RESULT ---------------------------------------------------------------------------------------------------------------------- */
+/* --- RESULT ------------------------------------------------------------------------------------------------------- */
 
 static void C3_void_and_set_keyspace_are_read(void **state)
 {
@@ -177,8 +177,8 @@ static void fault_10_skipped_metadata_that_nobody_has_is_refused(void **state)
     (void)state;
     struct result_message result;
     assert_int_equal(decode(5, SKIPPED_BODY, NULL, &result), CQLUA_EPROTOCOL);
-    is_refused(5, "00000002 00000004 00000002 00000000");                                  /* two columns, not one */
-    is_refused(5, "00000002 0000000C 00000001 0002'id' 00000001 00000004 00000001");       /* changed, and not said how */
+    is_refused(5, "00000002 00000004 00000002 00000000");                            /* two columns, not one */
+    is_refused(5, "00000002 0000000C 00000001 0002'id' 00000001 00000004 00000001"); /* changed, and not said how */
     assert_int_equal(alt->refs, 1);
 }
 
@@ -218,7 +218,7 @@ static void C3_v4_metadata_of_the_same_bytes_is_shared(void **state)
     metadata_unref(rows.metadata);
 }
 
-static void Q3_prepared_is_read_in_v4_and_v5(void **state)
+static void C3_prepared_is_read_in_v4_and_v5(void **state)
 {
     (void)state;
     struct prepared_message prepared = decoded(4, V4_PREPARED_BODY, NULL, RESULT_PREPARED).prepared;
@@ -237,7 +237,7 @@ static void Q3_prepared_is_read_in_v4_and_v5(void **state)
     metadata_unref(prepared.columns);
 }
 
-static void Q3_prepared_without_columns_or_markers_is_read(void **state)
+static void C3_prepared_without_columns_or_markers_is_read(void **state)
 {
     (void)state;
     struct prepared_message prepared = decoded(5, V5_PREPARED_INSERT_BODY, NULL, RESULT_PREPARED).prepared;
@@ -301,7 +301,7 @@ static void fault_61_unknown_kinds_of_result_are_refused(void **state)
     is_refused(4, "00000002 00000001 00000001 0001'k' 0001't' 0001'a' 0099 00000000");
 }
 
-/* --- what stands before a message (v4 section 2.2) ------------------------------------------------------------------------------- */
+/* --- what stands before a message (v4 section 2.2) ---------------------------------------------------------------- */
 
 static void R2_trace_warnings_and_payload_are_read_in_this_order(void **state)
 {
@@ -358,7 +358,7 @@ static void fault_63_prefixes_that_lie_are_refused(void **state)
     }
 }
 
-/* --- ERROR (section 9) ------------------------------------------------------------------------------------------------------------ */
+/* --- ERROR (section 9) -------------------------------------------------------------------------------------------- */
 
 static void has_only_a_message(const char *body, int32_t code, const char *message)
 {
@@ -502,7 +502,7 @@ static void fault_52_failure_maps_that_lie_are_refused(void **state)
     }
 }
 
-/* --- EVENT ------------------------------------------------------------------------------------------------------------------------ */
+/* --- EVENT -------------------------------------------------------------------------------------------------------- */
 
 static void C3_events_are_read(void **state)
 {
@@ -541,7 +541,7 @@ static void fault_61_an_address_of_another_size_is_refused(void **state)
     assert_int_equal(decode_event(&reader, &event), CQLUA_EPROTOCOL);
 }
 
-/* --- the server's side ------------------------------------------------------------------------------------------------------------ */
+/* --- the server's side -------------------------------------------------------------------------------------------- */
 
 static void C3_results_are_written(void **state)
 {
@@ -567,8 +567,8 @@ static void rows_are_written(int version, const char *body, struct metadata *exp
         const struct column *column = &rows.metadata->columns[i];
         columns[i] = (struct column_spec){column->keyspace, column->table, column->name, rows.metadata->types[i]};
     }
-    encode_result_rows(&buffer, &(struct rows_encoding){columns, count, rows.rows_count, rows.paging_state,
-                                                        rows.new_metadata_id, no_metadata, rows.body});
+    encode_result_rows(&buffer, &(struct rows_encoding){columns, count, rows.rows_count, rows.paging_state, rows.new_metadata_id,
+                                                        no_metadata, rows.body});
     metadata_unref(rows.metadata);
     written_is(body);
 }
@@ -657,7 +657,7 @@ static void C3_the_other_messages_are_written(void **state)
     written_is("00000003 'who'");
 }
 
-/* --- bad bytes --------------------------------------------------------------------------------------------------------------------- */
+/* --- bad bytes ---------------------------------------------------------------------------------------------------- */
 
 static void C3_every_golden_reply_is_read_to_its_end(void **state)
 {
@@ -728,14 +728,15 @@ static void fault_56_mutated_replies_are_read_or_refused(void **state)
         memcpy(from, bodies[i].base, len);
         for (size_t n = random_below(&random, 4) + 1; n > 0; n--) mutate(from, len, &random);
         int error = read_whole_reply(heap.memory, &replies[i], slice(from, len), alt);
-        if (error != 0 && error != CQLUA_EPROTOCOL) fail_msg("seed %llu, %s: %d", (unsigned long long)seed, replies[i].name, error);
+        if (error != 0 && error != CQLUA_EPROTOCOL)
+            fail_msg("seed %llu, %s: %d", (unsigned long long)seed, replies[i].name, error);
     }
     assert_int_equal(memory_held(heap.memory), held);
     assert_int_equal(alt->refs, 1);
     assert_true(heap.largest < 64 * sizeof bytes); /* whatever was claimed */
 }
 
-static void fault_47_without_memory_a_result_is_no_memory(void **state)
+static void C3_without_memory_a_result_is_no_memory(void **state)
 {
     (void)state;
     static const char *const bodies[] = {SCALARS_BODY, V5_PREPARED_BODY};
@@ -771,8 +772,8 @@ int main(void)
         cmocka_unit_test(C3_v5_changed_metadata_comes_with_its_id),
         cmocka_unit_test(fault_61_unknown_flags_of_rows_are_refused),
         cmocka_unit_test(C3_v4_metadata_of_the_same_bytes_is_shared),
-        cmocka_unit_test(Q3_prepared_is_read_in_v4_and_v5),
-        cmocka_unit_test(Q3_prepared_without_columns_or_markers_is_read),
+        cmocka_unit_test(C3_prepared_is_read_in_v4_and_v5),
+        cmocka_unit_test(C3_prepared_without_columns_or_markers_is_read),
         cmocka_unit_test(fault_52_counts_that_cannot_fit_are_refused),
         cmocka_unit_test(fault_53_rows_without_columns_are_refused),
         cmocka_unit_test(fault_61_unknown_kinds_of_result_are_refused),
@@ -800,7 +801,7 @@ int main(void)
         cmocka_unit_test(fault_56_truncated_replies_are_refused_at_every_offset),
         cmocka_unit_test(C3_bytes_after_a_reply_are_ignored),
         cmocka_unit_test(fault_56_mutated_replies_are_read_or_refused),
-        cmocka_unit_test(fault_47_without_memory_a_result_is_no_memory),
+        cmocka_unit_test(C3_without_memory_a_result_is_no_memory),
     };
     return cmocka_run_group_tests_name("response", tests, set_up, tear_down);
 }

@@ -22,7 +22,7 @@ static int tear_down(void **state)
     return bytes_free_all(state);
 }
 
-/* --- helpers --------------------------------------------------------------------------------------------------------------------- */
+/* --- helpers ------------------------------------------------------------------------------------------------------ */
 
 static const struct type type_int = {.id = TYPE_INT}, type_text_ = {.id = TYPE_VARCHAR};
 static struct type list_of_int = {TYPE_LIST, 1, (struct type *)(uintptr_t)&type_int, {0}, {0}, NULL};
@@ -71,7 +71,7 @@ static struct cqlua_slice text_of(const struct cqlua_rows *row, int index)
     return value;
 }
 
-/* --- moving ---------------------------------------------------------------------------------------------------------------------- */
+/* --- moving ------------------------------------------------------------------------------------------------------- */
 
 static void R1_every_row_is_walked_in_order(void **state)
 {
@@ -119,7 +119,10 @@ static void fault_56_a_cell_beyond_the_body_ends_the_rows(void **state)
 {
     (void)state;
     static const char *const bodies[] = {
-        "00000004 00000001 00000005 00000002", "00000004 00000001 7FFFFFFF 00000002", "00000004 00000001 000000", "00000004 00000001",
+        "00000004 00000001 00000005 00000002",
+        "00000004 00000001 7FFFFFFF 00000002",
+        "00000004 00000001 000000",
+        "00000004 00000001",
     };
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         struct cqlua_rows rows = rows_over(&type_int, 1, 2, hex(bodies[i]), true);
@@ -155,7 +158,7 @@ static void R1_a_cell_that_is_not_there_is_misuse(void **state)
     assert_int_equal(cqlua_row_value(&rows, 0, &value), CQLUA_EMISUSE); /* after the last */
 }
 
-/* --- cells ------------------------------------------------------------------------------------------------------------------------ */
+/* --- cells -------------------------------------------------------------------------------------------------------- */
 
 static void V1_every_scalar_of_a_row_is_read(void **state)
 {
@@ -211,8 +214,11 @@ static void V1_an_integer_is_read_by_any_wider_getter(void **state)
         int width;
         const char *cell;
     } types[] = {
-        {TYPE_TINYINT, 1, "00000001 FE"}, {TYPE_SMALLINT, 2, "00000002 FFFE"}, {TYPE_INT, 4, "00000004 FFFFFFFE"},
-        {TYPE_BIGINT, 8, "00000008 FFFFFFFFFFFFFFFE"}, {TYPE_COUNTER, 8, "00000008 FFFFFFFFFFFFFFFE"},
+        {TYPE_TINYINT, 1, "00000001 FE"},
+        {TYPE_SMALLINT, 2, "00000002 FFFE"},
+        {TYPE_INT, 4, "00000004 FFFFFFFE"},
+        {TYPE_BIGINT, 8, "00000008 FFFFFFFFFFFFFFFE"},
+        {TYPE_COUNTER, 8, "00000008 FFFFFFFFFFFFFFFE"},
     };
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         struct cqlua_rows row = cell_of(types[i].id, types[i].cell);
@@ -387,7 +393,7 @@ static void Q10_rows_wider_than_the_cache_are_read(void **state)
     }
 }
 
-/* --- collections ------------------------------------------------------------------------------------------------------------------ */
+/* --- collections -------------------------------------------------------------------------------------------------- */
 
 static void V1_collections_are_read_as_rows(void **state)
 {
@@ -488,12 +494,8 @@ static void fault_55_a_count_that_cannot_fit_is_refused(void **state)
 {
     (void)state;
     static const char *const cells[] = {
-        "00000003 000000",
-        "00000004 00000001",
-        "00000004 7FFFFFFF",
-        "00000004 FFFFFFFF",
-        "00000004 80000000",
-        "0000000C 00000003 00000004 00000001",
+        "00000003 000000",   "00000004 00000001", "00000004 7FFFFFFF",
+        "00000004 FFFFFFFF", "00000004 80000000", "0000000C 00000003 00000004 00000001",
     };
     for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++) {
         struct cqlua_rows elements;
@@ -591,7 +593,7 @@ static void V1_a_cursor_may_be_opened_over_itself(void **state)
     assert_int_equal(i64_of(&rows, 0), 42);
 }
 
-/* --- bad bytes -------------------------------------------------------------------------------------------------------------------- */
+/* --- bad bytes ---------------------------------------------------------------------------------------------------- */
 
 static void fault_56_random_bytes_are_read_or_refused(void **state)
 {

@@ -10,7 +10,7 @@
 #define SET_KEYSPACE_FRAME "85 00 0005 08 0000000A  00000003 0004'cap5'"
 #define SET_KEYSPACE_SEGMENT "130002 EEABA7 " SET_KEYSPACE_FRAME " BD2AAFFD"
 /* A request with a keyspace and a time, as it was sent and answered. */
-#define QUERY_SEGMENT                                                                                                         \
+#define QUERY_SEGMENT \
     "2F0002 ACF306  05 00 000B 07 00000026  00000012 'SELECT id FROM alt' 0001 00000180 0004'cap5' 6553F100  E857CACC"
 
 static int decode(struct cqlua_slice segment, struct segment_header *header)
@@ -99,7 +99,7 @@ static void C3_v5_crc32_is_seeded_as_the_specification_says(void **state)
     assert_int_equal(crc32_of_payload(NULL, 0), crc32(0, bytes, 4));
 }
 
-static void fault_65_every_flipped_bit_of_a_segment_is_found(void **state)
+static void C3_v5_every_flipped_bit_of_a_segment_is_found(void **state)
 {
     (void)state;
     struct cqlua_slice good = hex(QUERY_SEGMENT);
@@ -112,7 +112,7 @@ static void fault_65_every_flipped_bit_of_a_segment_is_found(void **state)
 }
 
 /* With a right CRC24, which a header of garbage has one time in 16 million. */
-static void fault_65_reserved_bits_of_a_header_are_refused(void **state)
+static void C3_v5_reserved_bits_of_a_header_are_refused(void **state)
 {
     (void)state;
     for (int bit = 18; bit < 24; bit++) {
@@ -133,8 +133,8 @@ int main(void)
         cmocka_unit_test(C3_v5_headers_come_back_as_they_were),
         cmocka_unit_test(C3_v5_crc24_is_that_of_the_specification),
         cmocka_unit_test(C3_v5_crc32_is_seeded_as_the_specification_says),
-        cmocka_unit_test(fault_65_every_flipped_bit_of_a_segment_is_found),
-        cmocka_unit_test(fault_65_reserved_bits_of_a_header_are_refused),
+        cmocka_unit_test(C3_v5_every_flipped_bit_of_a_segment_is_found),
+        cmocka_unit_test(C3_v5_reserved_bits_of_a_header_are_refused),
     };
     return cmocka_run_group_tests_name("segment", tests, NULL, bytes_free_all);
 }

@@ -25,7 +25,7 @@ static int tear_down(void **state)
     return bytes_free_all(state);
 }
 
-/* --- helpers ------------------------------------------------------------------------------------------------------------------ */
+/* --- helpers ------------------------------------------------------------------------------------------------------ */
 
 static int decode(uint16_t id, const char *text, struct cqlua_value *value)
 {
@@ -93,7 +93,7 @@ static void is_refused(uint16_t id, struct cqlua_value value, const char *senten
     assert_string_equal(reason, sentence);
 }
 
-/* --- integers ----------------------------------------------------------------------------------------------------------------- */
+/* --- integers ----------------------------------------------------------------------------------------------------- */
 
 static void V1_bigint_keeps_2_to_53_plus_1(void **state)
 {
@@ -142,7 +142,7 @@ static void V2_an_integer_out_of_range_is_refused(void **state)
                "-9223372036854775808 does not fit in int (-2147483648 to 2147483647)");
 }
 
-/* --- other fixed widths ------------------------------------------------------------------------------------------------------- */
+/* --- other fixed widths ------------------------------------------------------------------------------------------- */
 
 static void V1_booleans_are_0_or_anything_else(void **state)
 {
@@ -188,7 +188,7 @@ static void V1_timestamps_are_any_64_bits(void **state)
     i64_is(TYPE_TIMESTAMP, CQLUA_KIND_TIMESTAMP, INT64_MIN, "8000000000000000");
 }
 
-/* --- floating point ----------------------------------------------------------------------------------------------------------- */
+/* --- floating point ----------------------------------------------------------------------------------------------- */
 
 static void float_comes_back(uint32_t bits)
 {
@@ -217,8 +217,14 @@ static void V1_doubles_keep_every_bit(void **state)
 {
     (void)state;
     static const uint64_t edges[] = {
-        0, UINT64_C(0x8000000000000000), UINT64_C(0x7FF0000000000001), UINT64_C(0xFFF0000000000001),
-        UINT64_C(0x7FF8000000000000), UINT64_C(0x7FFFFFFFFFFFFFFF), UINT64_C(0x7FEFFFFFFFFFFFFF), 1,
+        0,
+        UINT64_C(0x8000000000000000),
+        UINT64_C(0x7FF0000000000001),
+        UINT64_C(0xFFF0000000000001),
+        UINT64_C(0x7FF8000000000000),
+        UINT64_C(0x7FFFFFFFFFFFFFFF),
+        UINT64_C(0x7FEFFFFFFFFFFFFF),
+        1,
     };
     for (size_t i = 0; i < sizeof edges / sizeof edges[0]; i++) {
         uint8_t bytes[8];
@@ -263,7 +269,7 @@ static void V1_a_nan_never_becomes_an_infinity(void **state)
     assert_hex(contents(&buffer), "00000004 FFC00000");
 }
 
-/* --- bytes -------------------------------------------------------------------------------------------------------------------- */
+/* --- bytes -------------------------------------------------------------------------------------------------------- */
 
 static void V1_text_and_blob_are_binary_safe(void **state)
 {
@@ -325,8 +331,7 @@ static void fault_70_a_value_over_the_buffers_maximum_is_the_buffers_error(void 
     struct buffer small;
     buffer_init(&small, heap.memory, 10);
     struct cqlua_value value = of_bytes(CQLUA_KIND_BLOB, slice("1234567", 7));
-    assert_int_equal(value_encode(&(struct type){.id = TYPE_BLOB}, &value, &small, &reason, reason_text),
-                     CQLUA_EFRAME_TOO_LARGE);
+    assert_int_equal(value_encode(&(struct type){.id = TYPE_BLOB}, &value, &small, &reason, reason_text), CQLUA_EFRAME_TOO_LARGE);
     assert_int_equal(small.len, 0);
     value.bytes.len = 6;
     assert_int_equal(value_encode(&(struct type){.id = TYPE_BLOB}, &value, &small, &reason, reason_text),
@@ -334,7 +339,7 @@ static void fault_70_a_value_over_the_buffers_maximum_is_the_buffers_error(void 
     buffer_dispose(&small);
 }
 
-/* --- null, unset, and the wrong kind -------------------------------------------------------------------------------------------- */
+/* --- null, unset, and the wrong kind ------------------------------------------------------------------------------ */
 
 /* v4 section 3, [value] */
 static void V1_null_and_unset_are_told_apart(void **state)
@@ -366,9 +371,9 @@ static void fault_57_a_wrong_length_is_refused_and_none_is_null(void **state)
         uint16_t id;
         int width;
     } types[] = {
-        {TYPE_BOOLEAN, 1}, {TYPE_TINYINT, 1}, {TYPE_SMALLINT, 2}, {TYPE_INT, 4}, {TYPE_FLOAT, 4}, {TYPE_DATE, 4},
-        {TYPE_BIGINT, 8}, {TYPE_COUNTER, 8}, {TYPE_DOUBLE, 8}, {TYPE_TIMESTAMP, 8}, {TYPE_TIME, 8}, {TYPE_UUID, 16},
-        {TYPE_TIMEUUID, 16}, {TYPE_INET, 4},
+        {TYPE_BOOLEAN, 1}, {TYPE_TINYINT, 1}, {TYPE_SMALLINT, 2},  {TYPE_INT, 4},    {TYPE_FLOAT, 4},
+        {TYPE_DATE, 4},    {TYPE_BIGINT, 8},  {TYPE_COUNTER, 8},   {TYPE_DOUBLE, 8}, {TYPE_TIMESTAMP, 8},
+        {TYPE_TIME, 8},    {TYPE_UUID, 16},   {TYPE_TIMEUUID, 16}, {TYPE_INET, 4},
     };
     static const uint8_t zeros[32];
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)

@@ -62,10 +62,19 @@ static void V2_text_that_is_no_uuid_is_refused(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "", "123e4567", "123e4567e89b12d3a456426614174000", "123e4567-e89b-12d3-a456-42661417400",
-        "123e4567-e89b-12d3-a456-4266141740000", "123e4567-e89b-12d3-a456-42661417400g", "{123e4567-e89b-12d3-a456-426614174000}",
-        "123e4567-e89b-12d3-a4564-26614174000", "123e4567+e89b-12d3-a456-426614174000", " 23e4567-e89b-12d3-a456-426614174000",
-        "123e4567-e89b-12d3-a456-4266141740 0", "123e4567-e89b-12d3-a456-426614174000 ", "-------------------------------------",
+        "",
+        "123e4567",
+        "123e4567e89b12d3a456426614174000",
+        "123e4567-e89b-12d3-a456-42661417400",
+        "123e4567-e89b-12d3-a456-4266141740000",
+        "123e4567-e89b-12d3-a456-42661417400g",
+        "{123e4567-e89b-12d3-a456-426614174000}",
+        "123e4567-e89b-12d3-a4564-26614174000",
+        "123e4567+e89b-12d3-a456-426614174000",
+        " 23e4567-e89b-12d3-a456-426614174000",
+        "123e4567-e89b-12d3-a456-4266141740 0",
+        "123e4567-e89b-12d3-a456-426614174000 ",
+        "-------------------------------------",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) is_refused(CQLUA_KIND_UUID, texts[i]);
 }
@@ -86,7 +95,17 @@ static void V2_text_that_is_no_inet_is_refused(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.4 ", " 1.2.3.4", "localhost", ":::", "1:2:3:4:5:6:7", "fe80::1%eth0", "[::1]",
+        "",
+        "1.2.3",
+        "1.2.3.4.5",
+        "256.1.1.1",
+        "1.2.3.4 ",
+        " 1.2.3.4",
+        "localhost",
+        ":::",
+        "1:2:3:4:5:6:7",
+        "fe80::1%eth0",
+        "[::1]",
         "2001:db8::ff00:42:8329:2001:db8::ff00:42:8329:2001:db8::ff00:42:8329",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) is_refused(CQLUA_KIND_INET, texts[i]);
@@ -119,9 +138,31 @@ static void V2_text_that_is_no_date_is_refused(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "", "1970", "1970-01", "1970-1-1", "70-01-01", "1970-00-01", "1970-13-01", "1970-01-00", "1970-01-32", "1970-04-31",
-        "1970-02-29", "1900-02-29", "2100-02-29", "2000-02-30", "1970-01-01 ", " 1970-01-01", "1970-01-01T00:00:00Z", "1970/01/01",
-        "--1970-01-01", "+-1970-01-01", "5881580-07-12", "-5877641-06-22", "9999999-01-01", "1234567890-01-01", "1970-01-0a",
+        "",
+        "1970",
+        "1970-01",
+        "1970-1-1",
+        "70-01-01",
+        "1970-00-01",
+        "1970-13-01",
+        "1970-01-00",
+        "1970-01-32",
+        "1970-04-31",
+        "1970-02-29",
+        "1900-02-29",
+        "2100-02-29",
+        "2000-02-30",
+        "1970-01-01 ",
+        " 1970-01-01",
+        "1970-01-01T00:00:00Z",
+        "1970/01/01",
+        "--1970-01-01",
+        "+-1970-01-01",
+        "5881580-07-12",
+        "-5877641-06-22",
+        "9999999-01-01",
+        "1234567890-01-01",
+        "1970-01-0a",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) is_refused(CQLUA_KIND_DATE, texts[i]);
 }
@@ -136,8 +177,11 @@ static void V1_dates_follow_the_gregorian_calendar(void **state)
         char expected[64], out[CQLUA_TEXT_MAX];
         gmtime_r(&seconds, &tm);
         int year = tm.tm_year + 1900;
-        snprintf(expected, sizeof expected, "%s%04d-%02d-%02d", year < 0 ? "-" : year > 9999 ? "+" : "", abs(year), tm.tm_mon + 1,
-                 tm.tm_mday);
+        snprintf(expected, sizeof expected, "%s%04d-%02d-%02d",
+                 year < 0      ? "-"
+                 : year > 9999 ? "+"
+                               : "",
+                 abs(year), tm.tm_mon + 1, tm.tm_mday);
         int len = cqlua_value_text(&(struct cqlua_value){.kind = CQLUA_KIND_DATE, .i64 = day}, out);
         if ((size_t)len != strlen(expected) || memcmp(out, expected, (size_t)len) != 0) fail_msg("day %lld", (long long)day);
     }
@@ -167,8 +211,8 @@ static void V2_text_that_is_no_time_is_refused(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "", "12", "12:30", "24:00:00", "12:60:00", "12:30:60", "1:30:00", "12:30:00.", "12:30:00.1234567891", "12:30:00Z",
-        "-1:30:00", "12:30:00 ", "12.30.00", "12:30:0a",
+        "",          "12",       "12:30",     "24:00:00", "12:60:00", "12:30:60", "1:30:00", "12:30:00.", "12:30:00.1234567891",
+        "12:30:00Z", "-1:30:00", "12:30:00 ", "12.30.00", "12:30:0a",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) is_refused(CQLUA_KIND_TIME, texts[i]);
 }
@@ -193,9 +237,24 @@ static void V2_text_that_is_no_timestamp_is_refused(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "", "2026", "2026-01-32", "2026-01-31T", "2026-01-31T12", "2026-01-31T12:30:", "2026-01-31T24:00:00", "2026-01-31T12:30:00.1234",
-        "2026-01-31T12:30:00.", "2026-01-31T12:30:00 Z", "2026-01-31T12:30:00+1", "2026-01-31T12:30:00+01:0", "2026-01-31T12:30:00ZZ",
-        "2026-01-31t12:30:00", "2026-01-31T12:30:00 CET", "2026-01-31T12:30:00+24:00", "2026-01-31T12:30:00+01:60", "1769862600000",
+        "",
+        "2026",
+        "2026-01-32",
+        "2026-01-31T",
+        "2026-01-31T12",
+        "2026-01-31T12:30:",
+        "2026-01-31T24:00:00",
+        "2026-01-31T12:30:00.1234",
+        "2026-01-31T12:30:00.",
+        "2026-01-31T12:30:00 Z",
+        "2026-01-31T12:30:00+1",
+        "2026-01-31T12:30:00+01:0",
+        "2026-01-31T12:30:00ZZ",
+        "2026-01-31t12:30:00",
+        "2026-01-31T12:30:00 CET",
+        "2026-01-31T12:30:00+24:00",
+        "2026-01-31T12:30:00+01:60",
+        "1769862600000",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) is_refused(CQLUA_KIND_TIMESTAMP, texts[i]);
 }
@@ -205,7 +264,8 @@ static void V2_kinds_without_a_text_are_misuse(void **state)
     (void)state;
     char out[CQLUA_TEXT_MAX];
     struct cqlua_value value;
-    static const enum cqlua_kind kinds[] = {CQLUA_KIND_NULL, CQLUA_KIND_INT, CQLUA_KIND_TIMESTAMP, CQLUA_KIND_TEXT, CQLUA_KIND_LIST};
+    static const enum cqlua_kind kinds[] = {CQLUA_KIND_NULL, CQLUA_KIND_INT, CQLUA_KIND_TIMESTAMP, CQLUA_KIND_TEXT,
+                                            CQLUA_KIND_LIST};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         assert_int_equal(cqlua_value_text(&(struct cqlua_value){.kind = kinds[i]}, out), CQLUA_EMISUSE);
     assert_int_equal(parse(CQLUA_KIND_INT, "1", &value), CQLUA_EINVALID_VALUE);

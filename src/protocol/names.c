@@ -8,7 +8,7 @@ const char *cqlua_strerror(int code)
 {
     switch (code) {
     case CQLUA_OK: return "success";
-#define CQLUA_ERROR_TEXT(constant, value, name, text)                                                                         \
+#define CQLUA_ERROR_TEXT(constant, value, name, text) \
     case CQLUA_E##constant: return text;
         CQLUA_ERRORS(CQLUA_ERROR_TEXT)
 #undef CQLUA_ERROR_TEXT
@@ -20,7 +20,7 @@ const char *cqlua_error_name(int code)
 {
     switch (code) {
     case CQLUA_OK: return "ok";
-#define CQLUA_ERROR_NAME(constant, value, name, text)                                                                         \
+#define CQLUA_ERROR_NAME(constant, value, name, text) \
     case CQLUA_E##constant: return #name;
         CQLUA_ERRORS(CQLUA_ERROR_NAME)
 #undef CQLUA_ERROR_NAME

@@ -26,7 +26,7 @@ int event_of(struct cqlua_slice name)
     return 0;
 }
 
-/* --- encoding -------------------------------------------------------------------------------------------------------------- */
+/* --- encoding ----------------------------------------------------------------------------------------------------- */
 
 /* Whether nothing is wrong yet; else the buffer's error is set. */
 static bool admit(struct buffer *buffer, bool is_right, int error)
@@ -65,13 +65,11 @@ void encode_auth_response(struct buffer *buffer, struct cqlua_slice token)
 
 static uint32_t flags_of(const struct query_parameters *parameters)
 {
-    return (parameters->values.len > 0 ? QUERY_VALUES : 0u) |
-           (parameters->skip_metadata ? QUERY_SKIP_METADATA : 0u) |
+    return (parameters->values.len > 0 ? QUERY_VALUES : 0u) | (parameters->skip_metadata ? QUERY_SKIP_METADATA : 0u) |
            (parameters->page_size > 0 ? QUERY_PAGE_SIZE : 0u) |
            (parameters->paging_state.base != NULL ? QUERY_PAGING_STATE : 0u) |
            (parameters->serial_consistency >= 0 ? QUERY_SERIAL_CONSISTENCY : 0u) |
-           (parameters->has_timestamp ? QUERY_TIMESTAMP : 0u) |
-           (parameters->keyspace.base != NULL ? QUERY_KEYSPACE : 0u) |
+           (parameters->has_timestamp ? QUERY_TIMESTAMP : 0u) | (parameters->keyspace.base != NULL ? QUERY_KEYSPACE : 0u) |
            (parameters->has_now_in_seconds ? QUERY_NOW_IN_SECONDS : 0u);
 }
 
@@ -134,7 +132,7 @@ void encode_register(struct buffer *buffer, int events)
         if (events & event_names[i].event) put_string(buffer, slice_of(event_names[i].name));
 }
 
-/* --- decoding -------------------------------------------------------------------------------------------------------------- */
+/* --- decoding ----------------------------------------------------------------------------------------------------- */
 
 struct string_pair read_string_pair(struct reader *reader)
 {

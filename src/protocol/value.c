@@ -9,7 +9,7 @@
 #define DATE_ZERO INT64_C(2147483648) /* 1970-01-01 (section 6.5) */
 enum { REASON_SIZE = 128 };
 
-/* --- decoding -------------------------------------------------------------------------------------------------------------- */
+/* --- decoding ----------------------------------------------------------------------------------------------------- */
 
 static double widened(uint32_t bits)
 {
@@ -66,7 +66,7 @@ int value_decode(const struct type *type, const uint8_t *bytes, int32_t len, str
     return 0;
 }
 
-/* --- encoding -------------------------------------------------------------------------------------------------------------- */
+/* --- encoding ----------------------------------------------------------------------------------------------------- */
 
 /* What an encoder writes to, and where it says why not. */
 struct sink {
@@ -136,8 +136,8 @@ static int encode_integer(const struct sink *sink, int64_t value)
     uint32_t width = (uint32_t)type_width(sink->type);
     int64_t max = (int64_t)(UINT64_MAX >> (65 - 8 * width)), min = -max - 1;
     if (value >= min && value <= max) return put_fixed(sink, (uint64_t)value, width);
-    snprintf(sink->text, REASON_SIZE, "%" PRId64 " does not fit in %s (%" PRId64 " to %" PRId64 ")", value,
-             type_name(sink->type), min, max);
+    snprintf(sink->text, REASON_SIZE, "%" PRId64 " does not fit in %s (%" PRId64 " to %" PRId64 ")", value, type_name(sink->type),
+             min, max);
     return refuse(sink, sink->text);
 }
 
@@ -262,8 +262,7 @@ static int encode(const struct sink *sink, const struct cqlua_value *value)
     return value->kind == wanted || is_custom ? encode_same_kind(sink, value) : refuse_kind(sink, value->kind);
 }
 
-int value_encode(const struct type *type, const struct cqlua_value *value, struct buffer *buffer, const char **reason,
-                 char *text)
+int value_encode(const struct type *type, const struct cqlua_value *value, struct buffer *buffer, const char **reason, char *text)
 {
     struct sink sink = {type, buffer, reason, text};
     if (buffer->error != 0) return buffer->error;

@@ -9,8 +9,8 @@
 
 struct heap {
     struct memory *memory;
-    size_t largest;  /* size of the largest allocation so far */
-    int fail_after;  /* allocations that still succeed; negative: all */
+    size_t largest; /* size of the largest allocation so far */
+    int fail_after; /* allocations that still succeed; negative: all */
 };
 
 static inline void *heap_resize(void *arg, void *base, size_t old_size, size_t new_size)

@@ -8,7 +8,7 @@
 #include "protocol/rows.h"
 #include "protocol/value.h"
 
-/* --- RESULT (section 4.2.5) --------------------------------------------------------------------------------------------------- */
+/* --- RESULT (section 4.2.5) --------------------------------------------------------------------------------------- */
 
 #define VOID_BODY "00000001"
 #define SET_KEYSPACE_BODY "00000003 0004'cap4'"
@@ -18,65 +18,62 @@
 #define SCHEMA_FUNCTION_BODY "00000005 0007'DROPPED' 0008'FUNCTION' 0002'ks' 0001'f' 0002 0003'int' 0009'list<int>'"
 
 /* captured: every scalar type, one row */
-#define SCALAR_COLUMNS                                                                                                        \
-    "0004'cap4' 0001'a' 0002'id' 0009 0001'a' 0001 0001'b' 0002 0002'bl' 0003 0002'bo' 0004 0001'd' 0007 0002'da' 0011"       \
+#define SCALAR_COLUMNS                                                                                                  \
+    "0004'cap4' 0001'a' 0002'id' 0009 0001'a' 0001 0001'b' 0002 0002'bl' 0003 0002'bo' 0004 0001'd' 0007 0002'da' 0011" \
     " 0001'f' 0008 0001'i' 0010 0001's' 0013 0001't' 0014 0002'te' 000D 0002'ti' 0012 0002'ts' 000B 0002'tu' 000F 0001'u' 000C"
-#define SCALAR_ROW                                                                                                            \
-    "00000004 80000000 00000003 'asc' 00000008 0020000000000001 00000003 CAFE00 00000001 01 00000008 8000000000000000"        \
-    " 00000004 7FFFFFFF 00000004 3FC00000 00000010 00000000000000000000000000000001 00000002 8000 00000001 80"                \
-    " 00000006 6772C3BCC39F 00000008 00004E94914EFFFF 00000008 0000019C140815BB"                                              \
+#define SCALAR_ROW                                                                                                     \
+    "00000004 80000000 00000003 'asc' 00000008 0020000000000001 00000003 CAFE00 00000001 01 00000008 8000000000000000" \
+    " 00000004 7FFFFFFF 00000004 3FC00000 00000010 00000000000000000000000000000001 00000002 8000 00000001 80"         \
+    " 00000006 6772C3BCC39F 00000008 00004E94914EFFFF 00000008 0000019C140815BB"                                       \
     " 00000010 123E4567E89B12D3A456426614174000 00000010 123E4567E89B42D3A456426614174000"
 #define SCALARS_BODY "00000002 00000001 00000010 " SCALAR_COLUMNS " 00000001 " SCALAR_ROW
 
 /* captured: collections, tuple, UDTs, and types that are not decoded yet; v5 has a duration where v4 has a class */
-#define V5_COLLECTIONS_BODY                                                                                                   \
-    "00000002 00000001 0000000B 0004'cap5' 0003'col' 0002'id' 0009 0001'l' 0020 0009 0001's' 0022 000D"                       \
-    " 0001'm' 0021 000D 0020 0009 0002'tu' 0031 0002 0009 000D"                                                               \
-    " 0002'ud' 0030 0004'cap5' 0004'addr' 0002 0006'street' 000D 0002'No' 0009 0003'dec' 0006 0002'vi' 000E 0002'du' 0015"    \
-    " 0002've' 0000 0059'org.apache.cassandra.db.marshal.VectorType(org.apache.cassandra.db.marshal.FloatType , 3)'"          \
-    " 0003'odd' 0030 0004'cap5' 0008'Odd Name' 0001 0001'x' 0009 00000001"                                                    \
-    " 00000004 00000001 0000001C 00000003 00000004 00000001 00000004 00000002 00000004 00000003"                              \
-    " 0000000E 00000002 00000001 'a' 00000001 'b' 00000019 00000001 00000001 'k' 0000000C 00000001 00000004 00000007"         \
-    " 0000000D 00000004 00000001 00000001 'x' 0000000D 00000001 's' 00000004 00000005 00000005 000000010F"                    \
+#define V5_COLLECTIONS_BODY                                                                                                \
+    "00000002 00000001 0000000B 0004'cap5' 0003'col' 0002'id' 0009 0001'l' 0020 0009 0001's' 0022 000D"                    \
+    " 0001'm' 0021 000D 0020 0009 0002'tu' 0031 0002 0009 000D"                                                            \
+    " 0002'ud' 0030 0004'cap5' 0004'addr' 0002 0006'street' 000D 0002'No' 0009 0003'dec' 0006 0002'vi' 000E 0002'du' 0015" \
+    " 0002've' 0000 0059'org.apache.cassandra.db.marshal.VectorType(org.apache.cassandra.db.marshal.FloatType , 3)'"       \
+    " 0003'odd' 0030 0004'cap5' 0008'Odd Name' 0001 0001'x' 0009 00000001"                                                 \
+    " 00000004 00000001 0000001C 00000003 00000004 00000001 00000004 00000002 00000004 00000003"                           \
+    " 0000000E 00000002 00000001 'a' 00000001 'b' 00000019 00000001 00000001 'k' 0000000C 00000001 00000004 00000007"      \
+    " 0000000D 00000004 00000001 00000001 'x' 0000000D 00000001 's' 00000004 00000005 00000005 000000010F"                 \
     " 00000009 00AB54A98CEB1F0AD2 00000003 020400 0000000C 3F800000 40000000 40400000 00000008 00000004 00000001"
 
 /* captured */
-#define NULLS_BODY                                                                                                            \
-    "00000002 00000001 00000003 0004'cap4' 0001'a' 0002'id' 0009 0001'a' 0001 0001'i' 0010 00000001"                          \
+#define NULLS_BODY                                                                                   \
+    "00000002 00000001 00000003 0004'cap4' 0001'a' 0002'id' 0009 0001'a' 0001 0001'i' 0010 00000001" \
     " 00000004 00000007 FFFFFFFF 00000004 7F000001"
-#define COUNTER_BODY                                                                                                          \
-    "00000002 00000001 00000001 0004'cap4' 0003'ctr' 0001'n' 0005 00000001 00000008 0020000000000001"
-#define PAGE_BODY                                                                                                             \
+#define COUNTER_BODY "00000002 00000001 00000001 0004'cap4' 0003'ctr' 0001'n' 0005 00000001 00000008 0020000000000001"
+#define PAGE_BODY \
     "00000002 00000003 00000001 0000000C 048000000000F07FFFFFFE00 0004'cap4' 0001'a' 0002'id' 0009 00000001 00000004 80000000"
 #define NO_ROWS_BODY "00000002 00000001 00000001 0004'cap4' 0001'a' 0002'id' 0009 00000000"
 /* captured: NO_METADATA; for a request that sent the id of ALT_SPECS */
 #define ALT_SPECS "0004'cap5' 0003'alt' 0002'id' 0009"
 #define SKIPPED_BODY "00000002 00000005 00000001 00000001 00000004 00000001"
 /* captured: METADATA_CHANGED, in answer to an id that is not the server's */
-#define CHANGED_BODY                                                                                                          \
-    "00000002 00000009 00000001 0010 FF630B7DE499B71A9497DA83B2A73A28 " ALT_SPECS " 00000001 00000004 00000001"
+#define CHANGED_BODY "00000002 00000009 00000001 0010 FF630B7DE499B71A9497DA83B2A73A28 " ALT_SPECS " 00000001 00000004 00000001"
 #define CHANGED_PAGE_BODY "00000002 0000000B 00000001 00000002 'ps' 0002 'id' " ALT_SPECS " 00000001 00000004 00000001"
 /* columns of two tables */
-#define OWN_TABLES_BODY                                                                                                       \
-    "00000002 00000000 00000002 0001'k' 0001't' 0001'a' 0009 0001'k' 0001'u' 0001'b' 000D 00000002"                           \
+#define OWN_TABLES_BODY                                                                             \
+    "00000002 00000000 00000002 0001'k' 0001't' 0001'a' 0009 0001'k' 0001'u' 0001'b' 000D 00000002" \
     " 00000004 00000001 00000000 00000004 00000002 00000001 'x'"
 /* fault 53: nothing at all is a valid result */
 #define NOTHING_BODY "00000002 00000000 00000000 00000000"
 
 /* captured */
-#define V4_PREPARED_BODY                                                                                                      \
-    "00000004 0010 B5A13E2013D2D1499BBC8911FBDE996D 00000001 00000001 00000001 0000 0004'cap4' 0001'a' 0002'id' 0009"         \
+#define V4_PREPARED_BODY                                                                                              \
+    "00000004 0010 B5A13E2013D2D1499BBC8911FBDE996D 00000001 00000001 00000001 0000 0004'cap4' 0001'a' 0002'id' 0009" \
     " 00000001 00000002 0004'cap4' 0001'a' 0002'id' 0009 0002'te' 000D"
-#define V5_PREPARED_BODY                                                                                                      \
-    "00000004 0010 DBC1D1E420AAB6EAFA609F814864FB77 0010 905490983E82E47A7578FAA649D89F32 00000001 00000001 00000001 0000"    \
+#define V5_PREPARED_BODY                                                                                                   \
+    "00000004 0010 DBC1D1E420AAB6EAFA609F814864FB77 0010 905490983E82E47A7578FAA649D89F32 00000001 00000001 00000001 0000" \
     " 0004'cap5' 0001'a' 0002'id' 0009 00000001 00000002 0004'cap5' 0001'a' 0002'id' 0009 0002'te' 000D"
-#define V5_PREPARED_INSERT_BODY                                                                                               \
-    "00000004 0010 F9D6A1FBBA35938F283EA1DC5EDCF4DC 0010 D41D8CD98F00B204E9800998ECF8427E 00000001 00000002 00000001 0000"    \
+#define V5_PREPARED_INSERT_BODY                                                                                            \
+    "00000004 0010 F9D6A1FBBA35938F283EA1DC5EDCF4DC 0010 D41D8CD98F00B204E9800998ECF8427E 00000001 00000002 00000001 0000" \
     " 0004'cap5' 0001'a' 0003'key' 0009 0002'te' 000D 00000004 00000000"
-#define V4_PREPARED_NO_MARKERS_BODY                                                                                           \
-    "00000004 0010 74A8C1440820C6AF39A209E2A279D9E7 00000000 00000000 00000000 00000004 00000000"
+#define V4_PREPARED_NO_MARKERS_BODY "00000004 0010 74A8C1440820C6AF39A209E2A279D9E7 00000000 00000000 00000000 00000004 00000000"
 
-/* --- ERROR (section 9) --------------------------------------------------------------------------------------------------------- */
+/* --- ERROR (section 9) -------------------------------------------------------------------------------------------- */
 
 #define ERROR_SERVER "00000000 0004'oops'"
 #define ERROR_PROTOCOL "0000000A 0003'bad'"
@@ -90,15 +87,14 @@
 #define ERROR_WRITE_TIMEOUT_CAS_V5 "00001100 0001'w' 0008 00000001 00000002 0003'CAS' 0007"
 #define ERROR_READ_TIMEOUT "00001200 0001'r' 0004 00000002 00000003 01"
 #define ERROR_READ_FAILURE_V4 "00001300 0001'r' 0001 00000000 00000001 00000001 00"
-#define ERROR_READ_FAILURE_V5                                                                                                 \
+#define ERROR_READ_FAILURE_V5 \
     "00001300 0001'r' 0001 00000000 00000001 00000002 04 7F000001 0000 10 00000000000000000000000000000001 0005 01"
 #define ERROR_FUNCTION_FAILURE "00001400 0001'f' 0002'ks' 0003'fun' 0002 0003'int' 0004'text'"
 #define ERROR_WRITE_FAILURE_V4 "00001500 0001'w' 0005 00000001 00000003 00000002 0009'BATCH_LOG'"
 #define ERROR_WRITE_FAILURE_V5 "00001500 0001'w' 0005 00000001 00000003 00000001 04 0A000001 0001 000E'UNLOGGED_BATCH'"
 #define ERROR_CDC "00001600 0003'cdc'"
 #define ERROR_CAS_UNKNOWN "00001700 0003'cas' 0008 00000001 00000002"
-#define ERROR_SYNTAX /* captured */                                                                                           \
-    "00002000 0039 'line 1:0 no viable alternative at input '27'SELEC'27' ([SELEC])'"
+#define ERROR_SYNTAX /* captured */ "00002000 0039 'line 1:0 no viable alternative at input '27'SELEC'27' ([SELEC])'"
 #define ERROR_UNAUTHORIZED "00002100 0002'no'"
 #define ERROR_INVALID "00002200 0019'table nope does not exist'" /* captured */
 #define ERROR_CONFIG "00002300 0003'cfg'"
@@ -107,11 +103,11 @@
 #define ERROR_UNPREPARED "00002500 0007'unknown' 0010 000102030405060708090A0B0C0D0E0F"
 #define ERROR_OF_THE_FUTURE "00004242 0003'new' 0102030405"
 
-/* --- the others ------------------------------------------------------------------------------------------------------------------ */
+/* --- the others --------------------------------------------------------------------------------------------------- */
 
 /* captured */
-#define SUPPORTED_BODY                                                                                                        \
-    "0003 0011'PROTOCOL_VERSIONS' 0004 0004'3/v3' 0004'4/v4' 0004'5/v5' 0009'6/v6-beta'"                                      \
+#define SUPPORTED_BODY                                                                   \
+    "0003 0011'PROTOCOL_VERSIONS' 0004 0004'3/v3' 0004'4/v4' 0004'5/v5' 0009'6/v6-beta'" \
     " 000B'COMPRESSION' 0002 0006'snappy' 0003'lz4' 000B'CQL_VERSION' 0001 0005'3.4.7'"
 #define AUTHENTICATE_BODY "002F'org.apache.cassandra.auth.PasswordAuthenticator'"
 #define EVENT_TABLE_BODY "000D'SCHEMA_CHANGE' 0007'CREATED' 0005'TABLE' 0004'cap4' 0002'ev'" /* captured */
@@ -120,13 +116,12 @@
 #define EVENT_TOPOLOGY_BODY "000F'TOPOLOGY_CHANGE' 0008'NEW_NODE' 10 20010DB8000000000000000000000001 00002352"
 #define EVENT_OF_THE_FUTURE "0007'WEATHER' 0004'RAIN'"
 /* captured: a trace id before the message; a warning before it */
-#define TRACED_BODY                                                                                                           \
+#define TRACED_BODY \
     "5EB52880E63211F183CD6F00D35977E5 00000002 00000001 00000001 0004'cap4' 0001'a' 0002'id' 0009 00000001 00000004 00000007"
-#define WARNED_BODY                                                                                                           \
-    "0001 002C'Aggregation query used without partition key' 00000002 00000001 00000001 0004'cap4' 0001'a'"                   \
+#define WARNED_BODY                                                                                         \
+    "0001 002C'Aggregation query used without partition key' 00000002 00000001 00000001 0004'cap4' 0001'a'" \
     " 0005'count' 0002 00000001 00000008 0000000000000002"
-#define EVERY_PREFIX_BODY                                                                                                     \
-    "000102030405060708090A0B0C0D0E0F 0002 0001'x' 0000 0002 0001'k' 00000001 'v' 0001'n' FFFFFFFF 00000001"
+#define EVERY_PREFIX_BODY "000102030405060708090A0B0C0D0E0F 0002 0001'x' 0000 0002 0001'k' 00000001 'v' 0001'n' FFFFFFFF 00000001"
 
 enum { ALL_PREFIXES = FRAME_TRACING | FRAME_WARNING | FRAME_PAYLOAD };
 
@@ -197,7 +192,7 @@ static const struct reply replies[] = {
 };
 enum { REPLIES = sizeof replies / sizeof replies[0] };
 
-/* --- reading all of it ------------------------------------------------------------------------------------------------------------ */
+/* --- reading all of it -------------------------------------------------------------------------------------------- */
 
 /* The first error of any cell, at any depth. */
 static inline int read_all_rows(struct cqlua_rows rows)
