@@ -69,8 +69,9 @@ function M.raise(err)
 end
 
 -- assert for error objects.
-function M.assert(value, err, ...)
-  if value then return value, err, ... end
+function M.assert(value, ...)
+  if value then return value, ... end
+  local err = (...)
   if err == nil then err = "assertion failed!" end
   M.raise(err)
 end
