@@ -24,7 +24,7 @@ lint_cppcheck() {
 
 lint_format() {
     local files
-    files=$(c_files | xargs -r -n 20 -P 2 clang-format --dry-run 2>&1 | sed -n 's/^\([^: ]*\):.*-Wclang-format.*/\1/p' | sort -u)
+    files=$(c_files | xargs -r clang-format --dry-run 2>&1 | sed -n 's/^\([^: ]*\):.*-Wclang-format.*/\1/p' | sort -u)
     [ -n "$files" ] || return 0
     printf '%s is not formatted: ./dev format\n' $files
     return 1
