@@ -11,7 +11,8 @@ java_major() {
 
 missing_packages() {
     local package installed
-    installed=" $(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "${packages[@]}" 2>/dev/null |
+    # dpkg-query fails when it does not know one of them, and lists the others all the same
+    installed=" $({ dpkg-query -W -f '${Package} ${db:Status-Status}\n' "${packages[@]}" 2>/dev/null || true; } |
         awk '$2 == "installed" { printf "%s ", $1 }')"
     for package in "${packages[@]}"; do
         [[ $installed == *" $package "* ]] || echo "$package"
