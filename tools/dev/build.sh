@@ -7,8 +7,7 @@ configure() { # FOLDER OPTION...
 build_into() { # FOLDER "OPTIONS" TARGET...
     local folder=$1
     # shellcheck disable=SC2086 # options are words
-    configure "$folder" $2
-    ninja -C "$folder" "${@:3}"
+    configure "$folder" $2 && ninja -C "$folder" "${@:3}"
 }
 
 dev_build() {

@@ -4,7 +4,7 @@ node_timeout_s=${CQLUA_NODE_TIMEOUT:-240}
 # Fetched once per version, with Maven, into a folder that appears only when it is complete.
 fetch_jars() {
     local jars=$cassandra_home/jars-$version partial=$cassandra_home/partial-$version-$$
-    mkdir -p "$partial"
+    mkdir -p "$partial" || return 1
     cat >"$partial/pom.xml" <<POM
 <project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -14,9 +14,11 @@ fetch_jars() {
   </dependency></dependencies>
 </project>
 POM
-    mvn -q -B -f "$partial/pom.xml" dependency:copy-dependencies -DoutputDirectory="$partial/jars"
-    mv -T "$partial/jars" "$jars"
+    local status=0
+    mvn -q -B -f "$partial/pom.xml" dependency:copy-dependencies -DoutputDirectory="$partial/jars" &&
+        mv "$partial/jars" "$jars" || status=1
     rm -rf "$partial"
+    return $status
 }
 
 start_instance() {
@@ -28,8 +30,8 @@ start_instance() {
     fi
     stop_former && return 0
     refuse_taken_addresses
-    [ -d "$cassandra_home/jars-$version" ] || step "cassandra $version: fetch its jars" fetch_jars
-    [ "$tls" = no ] || make_certificates
+    [ -d "$cassandra_home/jars-$version" ] || step "cassandra $version: fetch its jars" fetch_jars || exit 1
+    [ "$tls" = no ] || make_certificates || exit 1
     configuration >"$(instance_folder)/running"
     local i
     for ((i = 1; i <= nodes; i++)); do start_node "$i"; done
@@ -92,8 +94,10 @@ start_node() { # NODE
 }
 
 node_failed() { # NODE_FOLDER MESSAGE
+    local log
     printf '\n' >&2
-    tail -n 25 "$1/logs/stdout.log" >&2 || true
-    tail -n 25 "$1/logs/system.log" >&2 || true
+    for log in stdout.log system.log; do
+        [ ! -s "$1/logs/$log" ] || tail -n 25 "$1/logs/$log" | cut -c 1-300 >&2
+    done
     die "$2; its logs: $1/logs"
 }

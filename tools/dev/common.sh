@@ -17,7 +17,8 @@ now_ms() {
 # seconds MS: "12.3 s"
 seconds() { printf '%d.%d s' $(($1 / 1000)) $(($1 % 1000 / 100)); }
 
-# step LABEL COMMAND...: runs it quietly, shows one line with its time; upon failure the end of what it wrote.
+# step LABEL COMMAND...: runs it quietly, shows one line with its time; upon failure the end of what it wrote. Bash ignores
+# `set -e` in what it runs: a function given here joins its commands with && or returns at the first that fails.
 step() {
     local label=$1 log started status=0
     shift
