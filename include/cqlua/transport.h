@@ -73,6 +73,8 @@ CQLUA_EXPORT void cqlua_link_lost(struct cqlua_link *link, const char *reason, i
 CQLUA_EXPORT void cqlua_session_turn(struct cqlua_session *session, int64_t now_us, int64_t wall_us);
 /* When the next turn is due at the latest, in the clock of now_us; INT64_MAX: only when something happens. */
 CQLUA_EXPORT int64_t cqlua_session_due(const struct cqlua_session *session);
+/* How many completions the session has put into queues since it was opened: a host that waits looks whether it grew. */
+CQLUA_EXPORT uint64_t cqlua_session_completions(const struct cqlua_session *session);
 /* Calls the callbacks of what has completed (the loop's turn does it): gives how many. */
 CQLUA_EXPORT int cqlua_session_dispatch(struct cqlua_session *session, int max);
 

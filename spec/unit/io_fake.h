@@ -32,6 +32,7 @@ struct cqlua_session {
     int64_t turned_at_us; /* the clocks of the last turn */
     int64_t wall_us;
     int completions; /* waiting for dispatch */
+    uint64_t queued; /* into a consumer's queue, since it was opened */
     int dispatched;
     bool is_closed;
     void (*on_turn)(struct cqlua_session *session);
@@ -60,6 +61,11 @@ int cqlua_session_dispatch(struct cqlua_session *session, int max)
     for (int i = 0; i < count; i++)
         if (session->on_completion != NULL) session->on_completion(session); /* may free it: then count is 1 */
     return count;
+}
+
+uint64_t cqlua_session_completions(const struct cqlua_session *session)
+{
+    return session->queued;
 }
 
 int cqlua_session_is_closed(const struct cqlua_session *session)

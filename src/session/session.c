@@ -165,6 +165,7 @@ void session_defer(struct cqlua_session *session)
 void session_push(struct cqlua_session *session, struct cqlua_queue *queue, struct completion *completion)
 {
     completion->turn = session->turn;
+    session->completions++;
     if (completion->public.result != NULL) list_append(&session->fresh, &completion->fresh);
     queue_push(queue, completion);
 }
@@ -352,6 +353,11 @@ int cqlua_session_protocol_version(const struct cqlua_session *session)
 size_t cqlua_session_memory(const struct cqlua_session *session)
 {
     return memory_held(session->memory);
+}
+
+uint64_t cqlua_session_completions(const struct cqlua_session *session)
+{
+    return session->completions;
 }
 
 void cqlua_session_count(const struct cqlua_session *session, struct cqlua_session_counters *counters)

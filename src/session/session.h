@@ -53,7 +53,7 @@ struct cqlua_session {
     int64_t next_question;
     struct timer close_timer;
     int64_t wall_us;
-    uint64_t turn, requests, errors;
+    uint64_t turn, requests, errors, completions;
     bool is_started;         /* the first turn has been made */
     bool is_open_reported;
     bool is_closing, is_closed;
