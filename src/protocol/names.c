@@ -55,3 +55,8 @@ int cqlua_consistency_parse(const char *name)
         if (strcasecmp(name, consistencies[i]) == 0) return i;
     return -1;
 }
+
+const char *cqlua_version(void)
+{
+    return CQLUA_VERSION;
+}
