@@ -30,6 +30,7 @@ static struct metadata *decode(struct cqlua_slice specs, uint32_t count, bool is
     struct metadata *metadata = metadata_decode(heap.memory, &reader, count, is_global, NULL, 0, error);
     if (metadata != NULL) assert_int_equal(reader_left(&reader), 0);
     assert_true((metadata == NULL) == (*error != 0));
+    assert_true(reader.error == (*error == CQLUA_EPROTOCOL ? CQLUA_EPROTOCOL : 0));
     return metadata;
 }
 
@@ -144,6 +145,21 @@ static void Q10_types_of_types_keep_their_place(void **state)
     assert_text(metadata->types[1].fields[1], "y");
     assert_int_equal(metadata->types[1].children[1].children[0].id, TYPE_BIGINT);
     assert_text(metadata->types[2].name, "cls");
+    metadata_unref(metadata);
+}
+
+/* Each text is measured before it is written: names that grow by their quotes, and parts of a type that are not in its text. */
+static void Q10_texts_of_odd_types_are_whole(void **state)
+{
+    (void)state;
+    struct metadata *metadata = decoded(
+        "0001'k' 0001't'"
+        " 0001'a' 0030 0001'k' 0004 22'a'2222 0002 0001'x' 0020 0009 0001'y' 0000 0003'far'"
+        " 0001'b' 0000 0004 27'b'2727 0001'c' 0031 0003 0009 0021 000D 0014 0030 0001'k' 0000 0000",
+        3, true);
+    assert_string_equal(metadata->columns[0].type_text, "\"\"\"a\"\"\"\"\"");
+    assert_string_equal(metadata->columns[1].type_text, "'\'\'b\'\'\'\''");
+    assert_string_equal(metadata->columns[2].type_text, "tuple<int, map<text, tinyint>, \"\">");
     metadata_unref(metadata);
 }
 
@@ -311,6 +327,7 @@ int main(void)
         cmocka_unit_test(Q10_empty_and_binary_names_are_kept),
         cmocka_unit_test(Q10_no_columns_are_metadata_too),
         cmocka_unit_test(Q10_types_of_types_keep_their_place),
+        cmocka_unit_test(Q10_texts_of_odd_types_are_whole),
         cmocka_unit_test(Q10_the_partition_key_is_known),
         cmocka_unit_test(fault_52_a_key_index_that_is_no_marker_is_refused),
         cmocka_unit_test(fault_52_a_count_that_cannot_fit_is_refused),

@@ -415,6 +415,8 @@ static void fault_70_a_string_over_65535_bytes_is_refused(void **state)
     nothing_is_written(CQLUA_EINVALID_VALUE);
     encode_startup(&buffer, (struct string_pair[]){{slice_of("CQL_VERSION"), slice_of("3.0.0")}, {text, slice_of("V")}}, 2);
     nothing_is_written(CQLUA_EINVALID_VALUE);
+    encode_startup(&buffer, (const struct string_pair *)(const void *)"never looked at", 65536);
+    nothing_is_written(CQLUA_EINVALID_VALUE);
     encode_prepare(&buffer, 5, slice_of("Q"), text);
     nothing_is_written(CQLUA_EINVALID_VALUE);
     encode_execute(&buffer, 5, text, slice_of("id"), &parameters);

@@ -252,6 +252,31 @@ static void C3_prepared_without_columns_or_markers_is_read(void **state)
     metadata_unref(prepared.columns);
 }
 
+static void C3_prepared_columns_may_have_their_own_tables_or_none(void **state)
+{
+    (void)state;
+    struct prepared_message prepared =
+        decoded(4, "00000004 0001'i' 00000000 00000000 00000000 00000000 00000001 0001'k' 0001't' 0001'c' 0009", NULL,
+                RESULT_PREPARED)
+            .prepared;
+    assert_text(prepared.columns->columns[0].table, "t");
+    metadata_unref(prepared.params);
+    metadata_unref(prepared.columns);
+    prepared = decoded(4, "00000004 0001'i' 00000000 00000000 00000000 00000005 00000000", NULL, RESULT_PREPARED).prepared;
+    assert_int_equal(prepared.columns->columns_count, 0);
+    metadata_unref(prepared.params);
+    metadata_unref(prepared.columns);
+}
+
+static void fault_52_rows_of_nulls_just_fit(void **state)
+{
+    (void)state;
+    struct rows_message rows = decoded_rows(4, "00000002 00000001 00000001 " ALT_SPECS " 00000003 FFFFFFFF FFFFFFFF FFFFFFFF",
+                                            NULL);
+    assert_int_equal(rows.rows_count, 3);
+    metadata_unref(rows.metadata);
+}
+
 static void fault_52_counts_that_cannot_fit_are_refused(void **state)
 {
     (void)state;
@@ -458,6 +483,10 @@ static void Q2_failures_have_their_fields(void **state)
     assert_int_equal(error.failures, 2);
     assert_true(error.data_present);
     assert_hex(error.failure_map, "04 7F000001 0000 10 00000000000000000000000000000001 0005");
+    error = decoded_error(5, "00001300 0000 0001 00000000 00000001 00000000 01"); /* none that said why */
+    assert_int_equal(error.failures, 0);
+    assert_int_equal(error.failure_map.len, 0);
+    assert_true(error.data_present);
     error = decoded_error(4, ERROR_WRITE_FAILURE_V4);
     answers_are(&error, CQLUA_ALL, 1, 3);
     assert_int_equal(error.failures, 2);
@@ -774,6 +803,8 @@ int main(void)
         cmocka_unit_test(C3_v4_metadata_of_the_same_bytes_is_shared),
         cmocka_unit_test(C3_prepared_is_read_in_v4_and_v5),
         cmocka_unit_test(C3_prepared_without_columns_or_markers_is_read),
+        cmocka_unit_test(C3_prepared_columns_may_have_their_own_tables_or_none),
+        cmocka_unit_test(fault_52_rows_of_nulls_just_fit),
         cmocka_unit_test(fault_52_counts_that_cannot_fit_are_refused),
         cmocka_unit_test(fault_53_rows_without_columns_are_refused),
         cmocka_unit_test(fault_61_unknown_kinds_of_result_are_refused),

@@ -136,6 +136,7 @@ static void V1_udt_names_are_quoted_only_if_needed(void **state)
     reads_as("0030 0002'ks' 0004'addr' 0001 0001'x' 0009", "addr", CQLUA_KIND_TUPLE, 0);
     reads_as("0020 0030 0002'ks' 0008'Odd Name' 0001 0001'x' 0009", "list<\"Odd Name\">", CQLUA_KIND_LIST, 0);
     reads_as("0030 0002'ks' 0003'a_1' 0000", "a_1", CQLUA_KIND_TUPLE, 0);
+    reads_as("0030 0002'ks' 0006'az_109' 0000", "az_109", CQLUA_KIND_TUPLE, 0);
     reads_as("0030 0002'ks' 0003'1_a' 0000", "\"1_a\"", CQLUA_KIND_TUPLE, 0);
     reads_as("0030 0002'ks' 0003'a\"b' 0000", "\"a\"\"b\"", CQLUA_KIND_TUPLE, 0);
     reads_as("0030 0000 0000 0000", "\"\"", CQLUA_KIND_TUPLE, 0);
@@ -184,6 +185,33 @@ static struct cqlua_slice nested(size_t lists)
     for (size_t i = 0; i < lists; i++) store_u16(bytes + 2 * i, TYPE_LIST);
     store_u16(bytes + 2 * lists, TYPE_INT);
     return slice(bytes, 2 * lists + 2);
+}
+
+/* `levels` of one opening (a UDT's or tuple's of one field, a map's key) around an int, and what closes each. */
+static struct cqlua_slice nested_in(const char *opening, const char *closing, size_t levels)
+{
+    struct cqlua_slice open = hex(opening), close = hex(closing);
+    size_t len = levels * (open.len + close.len) + 2;
+    uint8_t *bytes = bytes_new(len), *at = bytes;
+    for (size_t i = 0; i < levels; i++, at += open.len) memcpy(at, open.base, open.len);
+    store_u16(at, TYPE_INT);
+    at += 2;
+    for (size_t i = 0; i < levels && close.len > 0; i++, at += close.len) memcpy(at, close.base, close.len);
+    return slice(bytes, len);
+}
+
+static void fault_54_every_nesting_type_counts(void **state)
+{
+    (void)state;
+    static const char *const nestings[][2] = {
+        {"0030 0001'k' 0001'u' 0001 0001'f'", ""}, {"0031 0001", ""}, {"0021", "0009"}, {"0021 000D", ""}, {"0022", ""},
+    };
+    for (size_t i = 0; i < sizeof nestings / sizeof nestings[0]; i++) {
+        struct type type;
+        assert_int_equal(decode(nested_in(nestings[i][0], nestings[i][1], LIMIT_NESTING - 1), &type), 0);
+        assert_int_equal(decode(nested_in(nestings[i][0], nestings[i][1], LIMIT_NESTING), &type), CQLUA_EPROTOCOL);
+        assert_int_equal(decode(nested_in(nestings[i][0], nestings[i][1], 300000), &type), CQLUA_EPROTOCOL);
+    }
 }
 
 static void fault_54_types_nest_to_32_levels_and_no_further(void **state)
@@ -313,6 +341,7 @@ int main(void)
         cmocka_unit_test(V1_a_custom_type_is_its_class),
         cmocka_unit_test(V1_a_nul_in_a_name_is_kept),
         cmocka_unit_test(fault_61_an_unknown_type_id_is_refused),
+        cmocka_unit_test(fault_54_every_nesting_type_counts),
         cmocka_unit_test(fault_54_types_nest_to_32_levels_and_no_further),
         cmocka_unit_test(fault_54_a_million_options_take_linear_time),
         cmocka_unit_test(fault_54_a_tree_larger_than_the_limit_is_refused),

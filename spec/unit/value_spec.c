@@ -314,6 +314,7 @@ static void V2_ascii_refuses_other_bytes(void **state)
     (void)state;
     is_refused(TYPE_ASCII, of_bytes(CQLUA_KIND_TEXT, hex("'gr'C3BC")),
                "byte 0xC3 at position 3 does not fit in ascii (0x00 to 0x7F)");
+    is_refused(TYPE_ASCII, of_bytes(CQLUA_KIND_TEXT, hex("80")), "byte 0x80 at position 1 does not fit in ascii (0x00 to 0x7F)");
 }
 
 static void fault_70_a_value_over_2147483647_bytes_is_refused(void **state)
@@ -323,6 +324,16 @@ static void fault_70_a_value_over_2147483647_bytes_is_refused(void **state)
     is_refused(TYPE_VARCHAR, of_bytes(CQLUA_KIND_TEXT, huge), "text of 2147483648 bytes is longer than 2147483647");
     is_refused(TYPE_ASCII, of_bytes(CQLUA_KIND_TEXT, huge), "ascii of 2147483648 bytes is longer than 2147483647");
     is_refused(TYPE_BLOB, of_bytes(CQLUA_KIND_BLOB, huge), "blob of 2147483648 bytes is longer than 2147483647");
+}
+
+/* The longest there can be is refused only by the buffer, before it is looked at. */
+static void fault_70_a_value_of_2147483647_bytes_is_not_too_long(void **state)
+{
+    (void)state;
+    struct cqlua_slice most = slice("never looked at", INT32_MAX);
+    assert_int_equal(encode(TYPE_BLOB, of_bytes(CQLUA_KIND_BLOB, most)), CQLUA_EFRAME_TOO_LARGE);
+    assert_int_equal(buffer.len, 0);
+    buffer.error = 0;
 }
 
 static void fault_70_a_value_over_the_buffers_maximum_is_the_buffers_error(void **state)
@@ -402,6 +413,14 @@ static void V2_a_value_of_another_kind_is_refused(void **state)
     is_refused(TYPE_BOOLEAN, integer(1), "an integer value does not fit in boolean");
     is_refused(TYPE_TIMESTAMP, integer(1), "an integer value does not fit in timestamp");
     is_refused(TYPE_DATE, of_i64(CQLUA_KIND_TIMESTAMP, 1), "a timestamp value does not fit in date");
+    is_refused(TYPE_TIME, of_i64(CQLUA_KIND_BIGINT, 1), "a bigint value does not fit in time");
+    is_refused(TYPE_TIMESTAMP, of_i64(CQLUA_KIND_DATE, 1), "a date value does not fit in timestamp");
+    is_refused(TYPE_TIMESTAMP, of_i64(CQLUA_KIND_TIME, 1), "a time value does not fit in timestamp");
+    is_refused(TYPE_INET, of_bytes(CQLUA_KIND_UUID, text), "a uuid value does not fit in inet");
+    is_refused(TYPE_UUID, of_bytes(CQLUA_KIND_INET, text), "an inet value does not fit in uuid");
+    is_refused(TYPE_SET, of_bytes(CQLUA_KIND_MAP, text), "a map value does not fit in set");
+    is_refused(TYPE_UDT, of_bytes(CQLUA_KIND_TUPLE, text), "a tuple value does not fit in udt");
+    is_refused(TYPE_BLOB, of_bytes(CQLUA_KIND_OTHER, text), "an undecoded value does not fit in blob");
     is_refused(TYPE_LIST, of_bytes(CQLUA_KIND_TEXT, text), "a text value does not fit in list");
     is_refused(TYPE_LIST, of_bytes(CQLUA_KIND_LIST, text), "a list value does not fit in list"); /* not yet */
     is_refused(TYPE_DECIMAL, of_bytes(CQLUA_KIND_BLOB, text), "a blob value does not fit in decimal");
@@ -449,6 +468,7 @@ int main(void)
         cmocka_unit_test(V1_inets_are_4_or_16_bytes),
         cmocka_unit_test(V2_ascii_refuses_other_bytes),
         cmocka_unit_test(fault_70_a_value_over_2147483647_bytes_is_refused),
+        cmocka_unit_test(fault_70_a_value_of_2147483647_bytes_is_not_too_long),
         cmocka_unit_test(fault_70_a_value_over_the_buffers_maximum_is_the_buffers_error),
         cmocka_unit_test(V1_null_and_unset_are_told_apart),
         cmocka_unit_test(V1_a_negative_length_reads_as_null),

@@ -107,6 +107,7 @@ static void V2_text_that_is_no_inet_is_refused(void **state)
         "fe80::1%eth0",
         "[::1]",
         "2001:db8::ff00:42:8329:2001:db8::ff00:42:8329:2001:db8::ff00:42:8329",
+        "0000000000000000000000000000000000000000000000000000000000000001", /* of CQLUA_TEXT_MAX bytes */
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) is_refused(CQLUA_KIND_INET, texts[i]);
     struct cqlua_value value;

@@ -85,8 +85,8 @@ static int refuse(const struct sink *sink, const char *sentence)
 static const char *kind_text(enum cqlua_kind kind)
 {
     switch (kind) {
-    case CQLUA_KIND_NULL: return "null";
-    case CQLUA_KIND_UNSET: return "unset";
+    case CQLUA_KIND_NULL: return "a null";
+    case CQLUA_KIND_UNSET: return "an unset";
     case CQLUA_KIND_BOOL: return "a boolean";
     case CQLUA_KIND_INT: return "an integer";
     case CQLUA_KIND_BIGINT: return "a bigint";
@@ -102,9 +102,9 @@ static const char *kind_text(enum cqlua_kind kind)
     case CQLUA_KIND_LIST: return "a list";
     case CQLUA_KIND_MAP: return "a map";
     case CQLUA_KIND_TUPLE: return "a tuple";
-    case CQLUA_KIND_OTHER: return "a value of another type";
+    case CQLUA_KIND_OTHER: return "an undecoded";
     }
-    return "a value of no kind";
+    return "an unknown";
 }
 
 static int refuse_kind(const struct sink *sink, enum cqlua_kind kind)

@@ -159,13 +159,10 @@ static int64_t read_date(struct scan *scan)
     date.month = number(scan, 2, 2, NULL);
     expect(scan, '-');
     date.day = number(scan, 2, 2, NULL);
-    if (scan->is_wrong || date.month < 1 || date.month > 12 || date.day < 1) goto wrong;
     int64_t days = days_of(date);
-    struct date same = date_of(days); /* February 30th would come back in March */
-    if (same.month == date.month && same.day == date.day) return days;
-wrong:
-    scan->is_wrong = true;
-    return 0;
+    struct date same = date_of(days); /* February 30th comes back in March, a month 13 in January */
+    if (same.month != date.month || same.day != date.day) scan->is_wrong = true;
+    return days;
 }
 
 /* A fraction of a second after its point, in units of 10^-digits; what is finer must be zero. */
