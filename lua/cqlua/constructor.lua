@@ -30,7 +30,7 @@ local function make_env()
   local uuid = ffi.new "uint8_t[36]"
   local hex = ffi.new "uint8_t[16]"
   ffi.copy(hex, "0123456789abcdef", 16)
-  local time_format, date_format = "%02d:%02d:%02d.%09d", "%04d-%02d-%02d"
+  local time_format, date_format = "%02d:%02d:%02d", "%s%04d-%02d-%02d"
   local floor = math.floor
 
   local function word(at) return bswap(cast(int32_p, at)[0]) end
@@ -47,7 +47,7 @@ local function make_env()
     local bits = word(at)
     if band(bits, 0x7f800000) == 0x7f800000 and band(bits, 0x7fffff) ~= 0 then return 0 / 0 end
     cell.i[0] = bits
-    return cell.f[0] + 0
+    return cell.f[0]
   end
 
   -- A 64-bit integer as a number; nil beyond 2^53.
@@ -80,28 +80,39 @@ local function make_env()
     return text(uuid, 36)
   end
 
-  -- RFC 5952: the longest run of two or more zero groups, the first among equals, is written "::".
-  local function inet6_text(at)
+  local function inet4_text(at) return at[0] .. "." .. at[1] .. "." .. at[2] .. "." .. at[3] end
+
+  local function inet6_group(at, group) return at[group * 2] * 256 + at[group * 2 + 1] end
+
+  -- The longest run of two or more zero groups, the first among equals: where it starts (8: there is none), its length.
+  local function zero_groups(at)
     local start, longest, run = 8, 1, 0
     for group = 0, 7 do
-      run = at[group * 2] + at[group * 2 + 1] == 0 and run + 1 or 0
+      run = inet6_group(at, group) == 0 and run + 1 or 0
       if run > longest then start, longest = group - run + 1, run end
     end
+    return start, longest
+  end
+
+  -- RFC 5952: that run is "::"; mapped IPv4 addresses end in dotted form.
+  local function inet6_text(at)
+    local start, longest = zero_groups(at)
+    local is_mapped = start == 0 and (longest == 6 or longest == 5 and inet6_group(at, 5) == 0xffff)
     local out, group = "", 0
     while group < 8 do
       if group == start then
         out, group = out .. "::", group + longest
       else
-        local separator = (group == 0 or group == start + longest and start < 8) and "" or ":"
-        out = out .. separator .. ("%x"):format(at[group * 2] * 256 + at[group * 2 + 1])
-        group = group + 1
+        if group > 0 and group ~= start + longest then out = out .. ":" end
+        if group == 6 and is_mapped then return out .. inet4_text(at + 12) end
+        out, group = out .. ("%x"):format(inet6_group(at, group)), group + 1
       end
     end
     return out
   end
 
   local function inet_text(at, len)
-    if len == 4 then return at[0] .. "." .. at[1] .. "." .. at[2] .. "." .. at[3] end
+    if len == 4 then return inet4_text(at) end
     return inet6_text(at)
   end
 
@@ -112,7 +123,7 @@ local function make_env()
     if known then return known end
     if dates_count == 4096 then dates, dates_count = {}, 0 end
     local year, month, day = types.civil(days)
-    known = date_format:format(year, month, day)
+    known = date_format:format(year < 0 and "-" or year > 9999 and "+" or "", math.abs(year), month, day)
     dates[days], dates_count = known, dates_count + 1
     return known
   end
@@ -121,7 +132,9 @@ local function make_env()
     local nanoseconds = number64(at)
     if not nanoseconds or nanoseconds < 0 or nanoseconds > 86399999999999 then return nil end
     local seconds = floor(nanoseconds / 1e9)
-    return time_format:format(floor(seconds / 3600), floor(seconds / 60) % 60, seconds % 60, nanoseconds % 1e9)
+    local fraction = nanoseconds % 1e9
+    local clock = time_format:format(floor(seconds / 3600), floor(seconds / 60) % 60, seconds % 60)
+    return fraction == 0 and clock or clock .. (".%09d"):format(fraction)
   end
 
   return { word = word, double = double, float = float, number64 = number64, int64 = int64, text64 = text64,

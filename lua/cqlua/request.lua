@@ -2,8 +2,8 @@
 --
 -- A tag belongs to one request from its submit until its completion was taken, and is used again only then. Who
 -- waits is a cell: the task itself (its `value` and `err` are set, then it is woken), or a table with
--- on_answer(cell). A wait that ends early cancels its request and leaves the tag marked: the completion that still
--- comes is dropped.
+-- on_answer(cell, value, err). A wait that ends early cancels its request and leaves the tag marked: the
+-- completion that still comes is dropped.
 
 local core = require "cqlua.core"
 local errors = require "cqlua.error"
@@ -49,10 +49,12 @@ local function deliver(tag, value, err)
   local cell = pending[tag]
   pending[tag] = false
   if not cell then return drop(value, err) end
-  cell.value, cell.err = value, err
   local hook = cell.on_answer
-  if not hook then return wake(cell) end
-  local ok, failed = pcall(hook, cell)
+  if not hook then
+    cell.value, cell.err = value, err
+    return wake(cell)
+  end
+  local ok, failed = pcall(hook, cell, value, err)
   if not ok then task.report(failed) end
 end
 

@@ -110,7 +110,7 @@ end
 
 -- The text was prepared: the first page can be asked for. Misuse shows only now; the first `next` raises it.
 local function prepared_arrived(self, prepared)
-  local statement, err = core.statement(self._db._core, prepared, self._params or nil, self._call)
+  local statement, err = core.statement(self._db._core, prepared, self._params or nil, self._call or nil)
   self._params = false
   if not statement then return finish(self, err) end
   self._statement = statement
@@ -118,9 +118,8 @@ local function prepared_arrived(self, prepared)
 end
 
 -- An answer came, of `prepare` or of a page.
-local function on_answer(self)
-  local value, err = self.value, self.err
-  self.value, self.err, self._tag = false, false, false
+local function on_answer(self, value, err)
+  self._tag = false
   if self.closed then
     if type(err) == "table" and value ~= nil then core.page_release(value) end
   elseif value == nil then
@@ -184,8 +183,7 @@ local function wait_for_room(self, me)
   end
 end
 
--- Takes the next page off the list, waiting for it: the page; nil at the end; nil, err. One task at a time moves
--- on.
+-- Takes the next page off the list, waiting for it: the page; nil at the end; nil, err.
 local function take_page(self, me)
   self._reading = false
   while not self.closed do
@@ -202,27 +200,25 @@ local function take_page(self, me)
   return nil
 end
 
-local function open_page(self, page)
-  self._reader = rows_of.open(page.page, page.shape)
-  self._index, self._built = 0, 0
-end
-
--- Makes the next page the one that is read. False at the end; nil, err.
-local function move_on(self, me)
-  drop_reader(self)
+local function read_next_page(self, me)
   local page, err = take_page(self, me)
-  if not page then
-    if err then return nil, err end
-    return false
-  end
-  self._moving = true
-  open_page(self, page)
+  if not page then return page, err end
+  self._reader = rows_of.open(page.page, page.shape)
   ask_if_wanted(self)
   progress(self, me, page)
+  return true
+end
+
+-- Makes the next page the one that is read: true; nil at the end; nil, err. Other tasks wait meanwhile.
+local function move_on(self, me)
+  drop_reader(self)
+  self._moving = true
+  local ok, moved, err = pcall(read_next_page, self, me)
   self._moving = false
   if self.closed then drop_reader(self) end
   wake_all(self)
-  return true
+  if not ok then error(moved, 0) end
+  return moved, err
 end
 
 local function fail(self, err)
@@ -375,10 +371,8 @@ local function new(db, checked)
   return setmetatable({
     closed = false,
     on_answer = on_answer,
-    value = false,
-    err = false,
     _db = db,
-    _call = call_of(checked),
+    _call = call_of(checked) or false,
     _params = false,
     _statement = false,
     _state = checked.paging_state or false, -- where the page that is asked for next starts
@@ -418,7 +412,7 @@ end
 
 local function prepare_first(self, text, params)
   self._params = copy(params)
-  local limit = self._page_timeout and milliseconds(self._page_timeout)
+  local limit = self._page_timeout and milliseconds(self._page_timeout) or nil
   local tag, err = core.prepare(self._db._core, text, limit)
   if not tag then return finish(self, err) end
   self._tag = tag
@@ -437,7 +431,7 @@ function M.new(db, what, params, checked)
     end
     what = known
   end
-  local statement, err = core.statement(db._core, what, params, self._call)
+  local statement, err = core.statement(db._core, what, params, self._call or nil)
   if type(err) == "string" then errors.misuse("stream: %s", err) end
   if not statement then
     finish(self, err)
