@@ -142,8 +142,8 @@ static int queue_gc(lua_State *L)
 
 /* --- what a completion is in Lua: two values each, after the tag ------------------------------------------------------------ */
 
-/* Stack indexes in queue_take. */
-enum { OUT = 2, KEY_INDEX, FN_INDEX, KEY_TOSTRING, FN_TOSTRING, TOP = FN_TOSTRING };
+/* Stack indexes in queue_take. SHAPE, with its NAMES and METATABLE, is the last result's: most have the same. */
+enum { OUT = 2, KEY_INDEX, FN_INDEX, KEY_TOSTRING, FN_TOSTRING, SHAPE, NAMES, METATABLE, TOP = METATABLE };
 
 static uint32_t rows_kept(const struct cqlua_result *result)
 {
@@ -152,8 +152,28 @@ static uint32_t rows_kept(const struct cqlua_result *result)
     return cqlua_result_count(result);
 }
 
+/* Whose shape stands in SHAPE: the session and the result's number; owner NULL: none yet. */
+struct shape_key {
+    const struct bind_session *owner;
+    uint64_t number;
+};
+
+static void load_shape(lua_State *L, struct bind_session *owner, const struct cqlua_result *result, struct shape_key *loaded)
+{
+    uint64_t number = cqlua_result_shape(result);
+    if (loaded->owner == owner && loaded->number == number) return;
+    bind_push_shape(L, owner, result);
+    lua_rawgeti(L, -1, 1);
+    lua_rawgeti(L, -2, 2);
+    lua_replace(L, METATABLE);
+    lua_replace(L, NAMES);
+    lua_replace(L, SHAPE);
+    loaded->owner = owner;
+    loaded->number = number;
+}
+
 /* Gives the rows on top of the stack their metatable: what else the result has. */
-static void push_meta(lua_State *L, const struct bind_slot *slot, const struct cqlua_result *result, int shape)
+static void push_meta(lua_State *L, const struct bind_slot *slot, const struct cqlua_result *result)
 {
     lua_createtable(L, 3, 2);
     lua_pushvalue(L, KEY_INDEX);
@@ -164,7 +184,7 @@ static void push_meta(lua_State *L, const struct bind_slot *slot, const struct c
     lua_rawset(L, -3);
     bind_push_info(L, result);
     lua_rawseti(L, -2, 1);
-    lua_pushvalue(L, shape);
+    lua_pushvalue(L, SHAPE);
     lua_rawseti(L, -2, 2);
     if (slot->statement != NULL && cqlua_result_has_more(result)) {
         bind_push_statement(L, slot->statement);
@@ -173,14 +193,12 @@ static void push_meta(lua_State *L, const struct bind_slot *slot, const struct c
 }
 
 /* A small result: its rows, and true if there are more pages. */
-static void push_rows(lua_State *L, const struct bind_slot *slot, const struct cqlua_result *result, int shape)
+static void push_rows(lua_State *L, const struct bind_slot *slot, const struct cqlua_result *result)
 {
     struct cqlua_rows cursor;
-    struct bind_builder build = { .names = shape + 1, .metatable = shape + 2, .into = shape + 3, .first = 1 };
+    struct bind_builder build = { .names = NAMES, .metatable = METATABLE, .into = lua_gettop(L) + 1, .first = 1 };
     build.count = rows_kept(result);
     build.bigint = slot->statement != NULL ? slot->statement->bigint : BIND_BIGINT_DEFAULT;
-    lua_rawgeti(L, shape, 1);
-    lua_rawgeti(L, shape, 2);
     lua_createtable(L, (int)build.count, 0);
     if (build.count > 0) {
         cursor = cqlua_result_rows(result);
@@ -190,14 +208,14 @@ static void push_rows(lua_State *L, const struct bind_slot *slot, const struct c
             return;
         }
     }
-    push_meta(L, slot, result, shape);
+    push_meta(L, slot, result);
     lua_setmetatable(L, -2);
     if (cqlua_result_has_more(result)) lua_pushboolean(L, 1);
     else lua_pushnil(L);
 }
 
 /* A page and its shape. */
-static void push_page(lua_State *L, struct bind_slot *slot, struct cqlua_completion *done, int shape)
+static void push_page(lua_State *L, struct bind_slot *slot, struct cqlua_completion *done)
 {
     unsigned bigint = slot->statement != NULL ? slot->statement->bigint : BIND_BIGINT_DEFAULT;
     struct cqlua_result *result = done->result;
@@ -208,12 +226,11 @@ static void push_page(lua_State *L, struct bind_slot *slot, struct cqlua_complet
         page->statement = slot->statement;
         slot->statement->refs++;
     }
-    lua_pushvalue(L, shape);
+    lua_pushvalue(L, SHAPE);
 }
 
-static void push_result(lua_State *L, struct bind_slot *slot, struct cqlua_completion *done)
+static void push_result(lua_State *L, struct bind_slot *slot, struct cqlua_completion *done, struct shape_key *loaded)
 {
-    int shape;
     if (done->result == NULL) { /* `use` */
         lua_pushboolean(L, 1);
         lua_pushnil(L);
@@ -224,10 +241,9 @@ static void push_result(lua_State *L, struct bind_slot *slot, struct cqlua_compl
         bind_push_code(L, CQLUA_ECLOSED);
         return;
     }
-    bind_push_shape(L, slot->owner, done->result);
-    shape = lua_gettop(L);
-    if (slot->as_page || rows_kept(done->result) > SMALL_ROWS) push_page(L, slot, done, shape);
-    else push_rows(L, slot, done->result, shape);
+    load_shape(L, slot->owner, done->result, loaded);
+    if (slot->as_page || rows_kept(done->result) > SMALL_ROWS) push_page(L, slot, done);
+    else push_rows(L, slot, done->result);
 }
 
 static void push_prepared(lua_State *L, struct cqlua_completion *done)
@@ -264,7 +280,7 @@ static void push_event(lua_State *L, const struct cqlua_completion *done)
     }
 }
 
-static void push_answer(lua_State *L, struct bind_queue *queue, struct cqlua_completion *done)
+static void push_answer(lua_State *L, struct bind_queue *queue, struct cqlua_completion *done, struct shape_key *loaded)
 {
     struct bind_slot *slot = &queue->slots[done->tag - 1];
     lua_pushinteger(L, (lua_Integer)done->tag);
@@ -274,7 +290,7 @@ static void push_answer(lua_State *L, struct bind_queue *queue, struct cqlua_com
     } else if (done->kind == CQLUA_PREPARED) {
         push_prepared(L, done);
     } else {
-        push_result(L, slot, done);
+        push_result(L, slot, done, loaded);
     }
 }
 
@@ -305,6 +321,7 @@ static int queue_take(lua_State *L)
 {
     struct bind_queue *queue = bind_check_queue(L, 1);
     struct bind_state *state = bind_state_of(L);
+    struct shape_key loaded = { NULL, 0 };
     int n = 0;
     luaL_checktype(L, OUT, LUA_TTABLE);
     if (refill(queue) == 0) {
@@ -317,11 +334,12 @@ static int queue_take(lua_State *L)
     lua_rawgeti(L, LUA_REGISTRYINDEX, state->result_index);
     lua_pushliteral(L, "__tostring");
     lua_rawgeti(L, LUA_REGISTRYINDEX, state->result_tostring);
+    lua_settop(L, TOP);
     while (queue->batch_next < queue->batch_count) {
         struct cqlua_completion *done = &queue->batch[queue->batch_next];
         int is_event = done->kind == CQLUA_OPENED || done->kind == CQLUA_CLOSED || done->kind == CQLUA_ASK;
         if (is_event) push_event(L, done);
-        else push_answer(L, queue, done);
+        else push_answer(L, queue, done, &loaded);
         store(L, TOP + 1, 3 * n + 1);
         if (!is_event) bind_slot_free(queue, (uint32_t)done->tag);
         queue->batch_next++;
