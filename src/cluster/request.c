@@ -84,6 +84,7 @@ static void wait_again(struct cluster *cluster, struct request *request)
     enter(cluster, request, REQUEST_WAITING, &cluster->waiting);
     list_remove(&request->link);
     list_prepend(&cluster->waiting, &request->link);
+    cluster->is_unsettled = true;
     wheel_arm(&cluster->wheel, &request->timer, request->deadline_us);
 }
 
@@ -96,11 +97,17 @@ void cluster_submit(struct cluster *cluster, struct request *request)
 
 static void end_reprepare(struct cluster *cluster, struct reprepare *reprepare);
 
+/* A frame that has not gone out stays in the output and goes out later, unless its connection is about to be closed. */
+static bool may_still_run(const struct cluster *cluster, const struct attempt *attempt)
+{
+    return attempt_was_sent(attempt) || cluster->state <= CLUSTER_UP;
+}
+
 void request_complete(struct cluster *cluster, struct request *request, struct cqlua_error *error)
 {
     wheel_cancel(&cluster->wheel, &request->timer);
     if (request->attempt.stream >= 0) {
-        if (attempt_was_sent(&request->attempt)) request->may_have_executed = true;
+        if (may_still_run(cluster, &request->attempt)) request->may_have_executed = true;
         connection_orphan(request->attempt.connection, &request->attempt, cluster->now_us);
         history_end(&request->history, error == NULL ? 0 : error->code, cluster->now_us);
     }
@@ -195,6 +202,8 @@ static void submit_failed(struct cluster *cluster, struct request *request, int 
 
 static void send(struct cluster *cluster, struct request *request, struct cqlua_link *link)
 {
+    if (request->node != link->node) request->is_reprepared = false;
+    if (request->kind != REQUEST_REPREPARE) request->pinned = NULL; /* what happens to it from here on, it may go anywhere */
     request->node = link->node;
     if (request->kind == REQUEST_USE && link->connection.version < 5) { /* being in the keyspace is the answer */
         request_complete(cluster, request, NULL);
@@ -316,7 +325,7 @@ void request_time(struct cluster *cluster, struct request *request)
         return;
     }
     if (request->state == REQUEST_IN_FLIGHT && pool_has_other(cluster, request->node)) {
-        if (attempt_was_sent(&request->attempt)) request->may_have_executed = true;
+        if (may_still_run(cluster, &request->attempt)) request->may_have_executed = true;
         history_end(&request->history, CQLUA_ETIMEOUT, cluster->now_us);
         connection_orphan(request->attempt.connection, &request->attempt, cluster->now_us);
         if (try_again(cluster, request, RETRY_NEXT, CQLUA_ETIMEOUT)) return;
@@ -453,11 +462,9 @@ static void answered_result(struct cluster *cluster, struct request *request, st
         return;
     }
     request->result.kind = RESULT_VOID;
-    if (rc == CQLUA_EPROTOCOL) {
-        connection_fail(connection, CQLUA_EPROTOCOL, "the server sent a RESULT that cannot be decoded");
-        request->may_have_executed = true;
-        history_end(&request->history, rc, cluster->now_us);
-    }
+    request->may_have_executed = true; /* it was: only the answer is lost */
+    history_end(&request->history, rc, cluster->now_us);
+    if (rc == CQLUA_EPROTOCOL) connection_fail(connection, CQLUA_EPROTOCOL, "the server sent a RESULT that cannot be decoded");
     struct failure failure;
     failure_set(&failure, rc, "%s: %s", request->node->name->chars,
                 rc == CQLUA_EPROTOCOL ? "the server sent a RESULT that cannot be decoded" : cqlua_strerror(rc));
@@ -468,7 +475,6 @@ void request_answered(struct cluster *cluster, struct request *request)
 {
     struct attempt *attempt = &request->attempt;
     struct reader reader = reader_of(attempt->body);
-    request->pinned = request->kind == REQUEST_REPREPARE ? request->pinned : NULL;
     request->block = attempt->block; /* the reference moves */
     attempt->block = NULL;
     request->bytes_in += attempt->bytes_in;
