@@ -231,11 +231,17 @@ static int pump_gc(lua_State *L)
     return 0;
 }
 
+/* Something was told to the session: what it answers is written in the next turn, which is due at once. */
+static void told(struct bind_pump *pump)
+{
+    pump->deferred = 1;
+}
+
 /* --- for Lua ------------------------------------------------------------------------------------------------------------------ */
 
 static int64_t microseconds(lua_State *L, int index)
 {
-    return (int64_t)(luaL_checknumber(L, index) * 1e6);
+    return (int64_t)(luaL_checknumber(L, index) * 1e6 + 0.5);
 }
 
 /* pump_next(pump): the next thing to do: "resolve", number, name; "connect", number, address, port; "write", number, bytes;
@@ -256,10 +262,12 @@ static int pump_next(lua_State *L)
 /* pump_connected(pump, number, now, reason): the link is open; with a reason, it could not be opened. */
 static int pump_connected(lua_State *L)
 {
-    struct handle *handle = find_handle(check_pump(L), luaL_checkinteger(L, 2));
+    struct bind_pump *pump = check_pump(L);
+    struct handle *handle = find_handle(pump, luaL_checkinteger(L, 2));
     const char *reason = luaL_optstring(L, 4, NULL);
     int64_t now = microseconds(L, 3);
     if (handle == NULL || handle->link == NULL) return 0;
+    told(pump);
     cqlua_link_connected(handle->link, reason == NULL ? 0 : CQLUA_ECONNECT_FAILED, reason, now);
     return 0;
 }
@@ -273,6 +281,7 @@ static int pump_received(lua_State *L)
     struct handle *handle = find_handle(pump, number);
     size_t len, room;
     const char *bytes = luaL_checklstring(L, 4, &len);
+    told(pump);
     while (handle != NULL && handle->link != NULL && len > 0) {
         void *into = cqlua_link_room(handle->link, &room);
         size_t part = len < room ? len : room;
@@ -293,9 +302,11 @@ static int pump_received(lua_State *L)
 /* pump_lost(pump, number, now, reason) */
 static int pump_lost(lua_State *L)
 {
-    struct handle *handle = find_handle(check_pump(L), luaL_checkinteger(L, 2));
+    struct bind_pump *pump = check_pump(L);
+    struct handle *handle = find_handle(pump, luaL_checkinteger(L, 2));
     const char *reason = luaL_checkstring(L, 4);
     int64_t now = microseconds(L, 3);
+    told(pump);
     if (handle != NULL && handle->link != NULL) cqlua_link_lost(handle->link, reason, now);
     return 0;
 }
@@ -323,6 +334,7 @@ static int pump_resolved(lua_State *L)
     struct cqlua_lookup *lookup;
     if (handle == NULL || handle->lookup == NULL) return 0;
     lookup = handle->lookup;
+    told(pump);
     drop_handle(pump, handle);
     if (to_address(L, 4, &address)) cqlua_lookup_done(lookup, &address, 1, NULL, now);
     else cqlua_lookup_done(lookup, NULL, 0, reason, now);

@@ -64,7 +64,7 @@ function M.number(value)
   end
   if not is_cdata(whole) then errors.misuse("number: an integer expected, got %s", type(value)) end
   local number = tonumber(whole)
-  if math.abs(number) > EXACT then return inexact(whole) end
+  if math.abs(number) > EXACT or whole ~= number then return inexact(whole) end
   return number
 end
 
