@@ -45,10 +45,10 @@ static int loop_step(lua_State *L)
     return 1;
 }
 
-/* Seconds of its clock. */
+/* Seconds of its clock, read now. */
 static int loop_now(lua_State *L)
 {
-    lua_pushnumber(L, (lua_Number)cqlua_loop_now(bind_check_loop(L, 1)->loop) / 1e6);
+    lua_pushnumber(L, (lua_Number)cqlua_loop_clock(bind_check_loop(L, 1)->loop) / 1e6);
     return 1;
 }
 
