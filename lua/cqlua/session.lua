@@ -112,9 +112,9 @@ end
 
 -- The prepared statement of a text, from the server at first use; nil, err.
 local function prepare(self, me, text, seconds)
-  local known = self._texts[text]
-  if known then return known end
   local texts = self._texts
+  local known = not self.closed and texts[text] -- of a closed session, the core says that it is
+  if known then return known end
   local tag, err = core.prepare(self._core, text, seconds and math.max(1, math.floor(seconds * 1000)))
   if not tag then return nil, err end
   local prepared, failed = answer(self._core, me, tag)

@@ -6,6 +6,7 @@
 struct host {
     int defers, timers, watches, frees;
     int64_t delay_us; /* of the last timer call */
+    int64_t slept_us; /* what the waits add up to */
 };
 
 static int note_watch(void *arg, int fd, int events, void *key, void **watcher)
@@ -31,8 +32,7 @@ static void note_free(void *arg)
 }
 static int no_wait(void *arg, int64_t wait_us)
 {
-    (void)arg;
-    (void)wait_us;
+    ((struct host *)arg)->slept_us += wait_us;
     return 0;
 }
 
@@ -332,6 +332,25 @@ static void a_budget_bounds_a_step_and_is_shared_fairly(void **state)
     cqlua_loop_free(turn_key);
 }
 
+static void a_step_does_not_sleep_over_what_completed_between_two_steps(void **state)
+{
+    struct cqlua_session a, b;
+    struct host own = {0};
+    struct cqlua_loop *turn_key = cqlua_loop_on(&stepping, &own, NULL);
+    (void)state;
+    fake_session(&a, turn_key);
+    fake_session(&b, turn_key);
+    cqlua_loop_step(turn_key, 0, 0);
+    a.queued++; /* as a close that has nothing to wait for does */
+    assert_int_equal(cqlua_loop_step(turn_key, 1000, 0), 1);
+    assert_int_equal(own.slept_us, 0);
+    loop_leave(turn_key, &a.member); /* what it completed is no debt of the others */
+    assert_int_equal(cqlua_loop_step(turn_key, 1000, 0), 0);
+    assert_int_equal(own.slept_us, 1000000);
+    loop_leave(turn_key, &b.member);
+    cqlua_loop_free(turn_key);
+}
+
 /* --- alarms ------------------------------------------------------------------------------------------------------- */
 
 static struct loop_alarm early, late;
@@ -409,6 +428,7 @@ int main(void)
         SPEC(a_callback_may_not_wait_for_its_own_loop),
         SPEC(cannot_run_a_loop_that_the_host_owns),
         SPEC(a_budget_bounds_a_step_and_is_shared_fairly),
+        SPEC(a_step_does_not_sleep_over_what_completed_between_two_steps),
         SPEC(an_alarm_rings_once_in_a_turn_at_its_time),
         SPEC(an_alarm_may_clear_another_or_set_itself),
     };

@@ -170,6 +170,7 @@ void loop_alarm_clear(struct loop_alarm *alarm)
 void loop_join(struct cqlua_loop *loop, struct loop_member *member, struct cqlua_session *session)
 {
     member->session = session;
+    member->seen = 0;
     list_append(&loop->members, &member->link);
     loop_defer(loop);
 }
@@ -364,28 +365,39 @@ int cqlua_loop_run(struct cqlua_loop *loop)
     return rc < 0 ? rc : 0;
 }
 
-/* Completions that the members have put into queues: those of consumers are not dispatched here. */
+/* Completions that the members have put into queues since the last step ended, also between two steps: those of
+ * consumers are not dispatched here. */
 static uint64_t completed(const struct cqlua_loop *loop)
 {
     uint64_t sum = 0;
-    for (const struct list *link = loop->members.next; link != &loop->members; link = link->next)
-        sum += cqlua_session_completions(container_of(link, struct loop_member, link)->session);
+    for (const struct list *link = loop->members.next; link != &loop->members; link = link->next) {
+        const struct loop_member *member = container_of(link, struct loop_member, link);
+        sum += cqlua_session_completions(member->session) - member->seen;
+    }
     return sum;
 }
 
-/* What was submitted goes out first, without sleeping; then it sleeps, unless that completed something; then what
- * was read is served. The host makes the turns within its wait; the last line is for what it left. */
+static void note_completed(struct cqlua_loop *loop)
+{
+    for (struct list *link = loop->members.next; link != &loop->members; link = link->next) {
+        struct loop_member *member = container_of(link, struct loop_member, link);
+        member->seen = cqlua_session_completions(member->session);
+    }
+}
+
+/* What was submitted goes out first, without sleeping; then it sleeps, unless something has completed; then what was
+ * read is served. The host makes the turns within its wait; the last line is for what it left. */
 static int step(struct cqlua_loop *loop, int64_t wait_us)
 {
-    bool was_owing = is_owing(loop);
-    uint64_t before = completed(loop);
-    int rc = loop->hooks.wait(loop->host, was_owing ? 0 : wait_us);
-    bool is_idle = loop->handled == 0 && completed(loop) == before;
-    if (rc == 0 && was_owing && wait_us != 0 && is_idle && !is_owing(loop)) rc = loop->hooks.wait(loop->host, wait_us);
+    bool was_owing = is_owing(loop), may_sleep = wait_us != 0 && completed(loop) == 0;
+    int rc = loop->hooks.wait(loop->host, was_owing || !may_sleep ? 0 : wait_us);
+    bool is_idle = loop->handled == 0 && completed(loop) == 0;
+    if (rc == 0 && was_owing && may_sleep && is_idle && !is_owing(loop)) rc = loop->hooks.wait(loop->host, wait_us);
     if (rc == 0 && loop->late) rc = loop->hooks.wait(loop->host, 0);
     if (is_owing(loop)) cqlua_loop_turn(loop);
+    int64_t queued = (int64_t)completed(loop);
+    note_completed(loop);
     if (rc < 0) return rc;
-    int64_t queued = (int64_t)(completed(loop) - before);
     int64_t handled = queued > loop->handled ? queued : loop->handled;
     return handled < INT_MAX ? (int)handled : INT_MAX;
 }

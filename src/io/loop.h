@@ -28,6 +28,7 @@ struct loop_alarm {
 struct loop_member {
     struct list link; /* in the loop's members while joined */
     struct cqlua_session *session;
+    uint64_t seen; /* of its completions: how many there were when the last step ended */
 };
 
 /* Starts, changes or (events 0) ends a watch: 0 or CQLUA_ENO_MEMORY. An ended one is never called again. The
