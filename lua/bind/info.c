@@ -1,6 +1,7 @@
 /*
- * What a result has besides its rows, packed into one string when it arrives (nobody reads most of it) and unpacked field by
- * field when asked. The format is private to this file. And the shape of a result: made once for each metadata.
+ * What a result has besides its rows, packed into one userdata when it arrives (nobody reads most of it) and unpacked field by
+ * field when asked. The format is private to this file. A userdata, for a string would be hashed; without a metatable, so that
+ * it costs no finalizer. And the shape of a result: made once for each metadata.
  */
 #include "bind.h"
 
@@ -8,6 +9,7 @@
 #include <string.h>
 
 struct packed {
+    const void *mark; /* packed_mark: it is one of these */
     uint64_t bytes_in, bytes_out;
     int64_t queue_us, wire_us;
     int32_t applied;
@@ -21,7 +23,7 @@ struct packed_attempt {
     uint32_t node; /* bytes, which follow */
 };
 
-enum { USUAL_BYTES = 512 };
+static const char packed_mark = 'p';
 
 struct writer {
     char *next;
@@ -77,7 +79,6 @@ static void write_warnings(struct writer *w, const struct cqlua_result *result, 
 
 void bind_push_info(lua_State *L, const struct cqlua_result *result)
 {
-    char usual[USUAL_BYTES];
     size_t count, total;
     const struct cqlua_attempt *attempts = cqlua_result_attempts(result, &count);
     struct cqlua_cost cost = cqlua_result_cost(result);
@@ -85,7 +86,8 @@ void bind_push_info(lua_State *L, const struct cqlua_result *result)
     struct cqlua_slice state = cqlua_result_paging_state(result), tracing = cqlua_result_tracing_id(result);
     struct cqlua_slice payload = cqlua_result_custom_payload(result);
     int warnings = cqlua_result_warnings_count(result);
-    struct packed packed = { cost.bytes_in,
+    struct packed packed = { &packed_mark,
+                             cost.bytes_in,
                              cost.bytes_out,
                              cost.queue_us,
                              cost.wire_us,
@@ -98,11 +100,9 @@ void bind_push_info(lua_State *L, const struct cqlua_result *result)
                              (uint32_t)tracing.len,
                              (uint32_t)payload.len };
     struct writer w;
-    char *base = usual;
     total = sizeof packed + packed.coordinator + state.len + tracing.len + payload.len;
     total += attempts_length(attempts, count) + warnings_length(result, warnings);
-    if (total > sizeof usual) base = bind_new_userdata(L, total); /* the collector's: an error below leaks nothing */
-    w.next = base;
+    w.next = bind_new_userdata(L, total);
     write_bytes(&w, &packed, sizeof packed);
     write_bytes(&w, coordinator, packed.coordinator);
     write_bytes(&w, state.base, state.len);
@@ -110,8 +110,6 @@ void bind_push_info(lua_State *L, const struct cqlua_result *result)
     write_bytes(&w, payload.base, payload.len);
     write_attempts(&w, attempts, count);
     write_warnings(&w, result, warnings);
-    lua_pushlstring(L, base, total);
-    if (base != usual) lua_remove(L, -2);
 }
 
 /* --- reading ---------------------------------------------------------------------------------------------------------------- */
@@ -221,13 +219,13 @@ static void push_tracing(lua_State *L, const char *bytes, uint32_t len)
 /* info(packed, field): its value; nil if the result has none. */
 static int info_get(lua_State *L)
 {
-    size_t len;
-    const char *at = luaL_checklstring(L, 1, &len);
+    const char *at = lua_touserdata(L, 1);
     struct packed packed;
     const char *state, *tracing, *payload, *attempts;
     enum field field = (enum field)luaL_checkoption(L, 2, NULL, field_names);
-    if (len < sizeof packed) return 0;
+    if (lua_type(L, 1) != LUA_TUSERDATA || bind_length(L, 1) < sizeof packed) return 0;
     memcpy(&packed, at, sizeof packed);
+    if (packed.mark != &packed_mark) return 0;
     at += sizeof packed;
     state = at + packed.coordinator;
     tracing = state + packed.state;

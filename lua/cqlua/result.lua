@@ -1,5 +1,5 @@
 -- Results. A result is the plain array of one page's rows; all else is behind its metatable, one for each result:
---   [1] what the core packed, [2] the shape, [3] the statement for the next page (if there is one), [4] the session
+--   [1] what the core packed (see info.c), [2] the shape, [3] the statement for the next page (if there is one), [4] the session
 -- and fields that were read once.
 
 local core = require "cqlua.core"
