@@ -345,6 +345,7 @@ static void a_step_does_not_sleep_over_what_completed_between_two_steps(void **s
     assert_int_equal(cqlua_loop_step(turn_key, 1000, 0), 1);
     assert_int_equal(own.slept_us, 0);
     loop_leave(turn_key, &a.member); /* what it completed is no debt of the others */
+    cqlua_loop_turn(turn_key);
     assert_int_equal(cqlua_loop_step(turn_key, 1000, 0), 0);
     assert_int_equal(own.slept_us, 1000000);
     loop_leave(turn_key, &b.member);
