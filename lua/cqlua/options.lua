@@ -9,8 +9,8 @@ local M = {}
 
 -- What api.md names and this version does not have. As options: refused by name.
 local LATER = {
-  connect = "tls compression profiles load_balancing discovery slow_query log application paging_secret "
-    .. "max_result_bytes nodes translate_address require_auth local_dc local_rack profile retry speculation",
+  connect = "tls compression profiles load_balancing slow_query log application paging_secret "
+    .. "max_result_bytes nodes translate_address require_auth local_rack profile retry speculation",
   call = "page_token custom_payload node profile retry speculation routing_key lazy",
 }
 LATER.stream = LATER.call .. " max_buffer_bytes"
@@ -126,8 +126,16 @@ local function auth(value)
   return nil, "cqlua.auth.plain(user, password), or a function that returns both"
 end
 
+-- Only the contact points are used in this version: what `discovery = false` asks for.
+local function no_discovery(value)
+  if value == false then return value end
+  return nil, "false (nodes beyond the contact points are not found in this version)"
+end
+
 local CONNECT = {
   contact_points = { words },
+  local_dc = { text },
+  discovery = { no_discovery },
   port = { count, max = 65535 },
   keyspace = { text },
   auth = { auth },

@@ -55,7 +55,10 @@ end
 -- shape, or an error.
 local function complete(self, checked, value, err)
   if err == nil then return value end
-  if value == nil then return nil, err end
+  if value == nil then
+    if err.name == "unprepared" then self._texts, self._texts_count = {}, 0 end -- its table has changed: prepared anew
+    return nil, err
+  end
   if err == true then return link(self, value, checked) end
   local rows, failed = result.of_page(value, err)
   if not rows then return nil, failed end
@@ -197,7 +200,7 @@ function methods:execute(what, params, given)
     check(self, "execute")
     if params == nil then return execute_plain(self, me, what, call, checked) end
     if type(params) ~= "table" then errors.misuse("execute: a table of bind values expected, got %s", type(params)) end
-    if next(params) == nil then return execute_plain(self, me, what, call, checked) end
+    if next(params) == nil and not what:find "[?:]" then return execute_plain(self, me, what, call, checked) end
     return execute_text(self, me, what, params, call, checked)
   end
   local tag, err = core_submit(self._core, what, params, call)
@@ -379,6 +382,16 @@ local function discard(self)
   core.session_free(self._core)
 end
 
+-- Whether the node that was reached is in the data centre that was named; else an error.
+local function check_dc(self, me, wanted)
+  local res, err = execute_plain(self, me, "SELECT data_center FROM system.local")
+  if not res then return nil, err end
+  local found = res:one() and res:one().data_center
+  if found == wanted then return true end
+  local message = "local_dc is '%s', but the contact point %s is in '%s': name contact points of one data centre"
+  return nil, errors.new("no_nodes", message:format(wanted, res.coordinator, tostring(found)))
+end
+
 -- Connects: a session once the first connection is ready, or nil, err. Waits.
 function M.connect(given)
   local checked = options.check(options.CONNECT, given, "connect")
@@ -390,9 +403,17 @@ function M.connect(given)
     discard(self)
     error(raised, 0)
   end
-  if self._opened == true then return self end
+  local failed = self._opened ~= true and self._opened or nil
+  if not failed and checked.local_dc then
+    ok, raised, failed = pcall(check_dc, self, me, checked.local_dc)
+    if not ok then
+      discard(self)
+      error(raised, 0)
+    end
+  end
+  if not failed then return self end
   discard(self)
-  return nil, self._opened
+  return nil, failed
 end
 
 return M
