@@ -192,6 +192,22 @@ function M.server_side(db)
   return mine
 end
 
+-- A session, and a function that tells how many requests the server has had from it, its own question included, and over
+-- how many connections.
+function M.connect_counted(more)
+  local others = M.ports()
+  local db = M.connect(more)
+  return db, function()
+    local requests, connections = 0, 0
+    for _, connection in ipairs(M.server_side(db)) do
+      if not others[connection.port] then
+        requests, connections = requests + cqlua.number(connection.request_count), connections + 1
+      end
+    end
+    return requests, connections
+  end
+end
+
 -- VmRSS in bytes.
 function M.rss()
   for line in io.lines "/proc/self/status" do
