@@ -58,9 +58,13 @@ static void release(struct bind_state *state, struct bind_page *page)
     page->statement = NULL;
 }
 
+/* Released in time: the collector need not be pushed for it. */
 static int page_release(lua_State *L)
 {
-    release(bind_state_of(L), check_page(L, 1));
+    struct bind_state *state = bind_state_of(L);
+    struct bind_page *page = check_page(L, 1);
+    if (page->result != NULL) state->grown -= page->bytes < state->grown ? page->bytes : state->grown;
+    release(state, page);
     return 0;
 }
 

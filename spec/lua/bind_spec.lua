@@ -129,7 +129,10 @@ describe("bind values", function()
       return fn(db, cqlua.assert(db:prepare "INSERT two"), server)
     end, options)
   end
-  local function values(server) return { hex(server.received[#server.received].values[1]), server.received[#server.received].values[2] } end
+  local function values(server)
+    local sent_values = server.received[#server.received].values
+    return { hex(sent_values[1]), sent_values[2] }
+  end
 
   it("Q6 Q9 are given by position or by name", function()
     with_two(function(db, two, server)

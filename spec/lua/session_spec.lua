@@ -16,7 +16,8 @@ describe("connect", function()
     for option, value in pairs { request_timeout = 2000, connect_timeout = 301, attempt_timeout = 0, port = 70000,
       contact_points = {}, consistency = "lokal_one", on_full = true, heartbeat = 5, protocol_version = 9, page_size = 0,
       auth = "secret", connections = { 1 } } do
-      assert.matches("session_spec.lua:%d+: connect: option '" .. option, raised(function() cqlua.connect { [option] = value } end))
+      local message = raised(function() cqlua.connect { [option] = value } end)
+      assert.matches("session_spec.lua:%d+: connect: option '" .. option, message)
     end
     assert.matches("milliseconds", raised(function() cqlua.connect { request_timeout = 2000 } end))
     assert.matches("did you mean 'local_one'", raised(function() cqlua.connect { consistency = "lokal_one" } end))

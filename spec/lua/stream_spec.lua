@@ -199,10 +199,7 @@ describe("a stream", function()
   it("T10 page.paging_state resumes the scan; a failed page's error has the state to resume from", function()
     with_pages({ { 1 }, { 2 }, { 3 } }, function(db)
       local state
-      for page in db:stream(QUERY):pages() do
-        state = page.paging_state
-        break
-      end
+      state = db:stream(QUERY):pages()().paging_state
       assert.same({ 2, 3 }, numbers(db:stream(QUERY, nil, { paging_state = state })))
     end)
     local broken = true
@@ -212,12 +209,11 @@ describe("a stream", function()
         if broken and request.paging_state == "3" then return { error = { 0x0000, "boom" } } end
         return good(request)
       end)
-      local stream, seen, err = db:stream(QUERY, nil, { idempotent = false }), {}, nil
-      while true do
-        local row
-        row, err = stream:next()
-        if not row then break end
+      local stream, seen = db:stream(QUERY, nil, { idempotent = false }), {}
+      local row, err = stream:next()
+      while row do
         seen[#seen + 1] = row.n
+        row, err = stream:next()
       end
       assert.same({ 1, 2 }, seen)
       assert.equal("server_error", err.name)

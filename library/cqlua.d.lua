@@ -1,0 +1,443 @@
+---@meta cqlua
+
+-- Annotations (LuaLS, EmmyLua) of all that this version has. `nil, err` is returned for what data, servers and networks cause;
+-- misuse raises.
+
+---@class cqlua
+---@field version string
+---@field null lightuserdata CQL null; the same as ngx.null and cjson.null
+---@field unset lightuserdata leaves a column as it is (not on protocol v3)
+---@field auth cqlua.auth
+local cqlua = {}
+
+---@class cqlua.auth
+local auth = {}
+
+---A user name and a password. The password is never shown by tostring, pairs or an error.
+---@param user string
+---@param password string
+---@return cqlua.auth.plain
+function auth.plain(user, password) end
+
+---@class cqlua.auth.plain
+
+---@alias cqlua.consistency
+---| "any"
+---| "one"
+---| "two"
+---| "three"
+---| "quorum"
+---| "all"
+---| "local_quorum"
+---| "each_quorum"
+---| "local_one"
+
+---@alias cqlua.serial_consistency "serial"|"local_serial"
+
+---@alias cqlua.value string|number|boolean|integer|lightuserdata
+
+---@class cqlua.attempt
+---@field node string?
+---@field started number seconds, of the host's monotonic clock
+---@field duration number seconds
+---@field outcome string "ok", or the name of an error
+
+---@class cqlua.error
+---@field name string
+---@field message string
+---@field node string? the coordinator
+---@field at string? "file:line", noted by cqlua.assert and by iterators
+---@field attempts cqlua.attempt[]
+---@field may_have_executed boolean
+---@field retryable boolean
+---@field code integer? the server's, verbatim
+---@field consistency string?
+---@field required integer?
+---@field received integer?
+---@field alive integer?
+---@field failures integer?
+---@field block_for integer?
+---@field contentions integer?
+---@field data_present boolean?
+---@field write_type string?
+---@field keyspace string?
+---@field table string?
+---@field function string?
+---@field arg_types string?
+---@field statement_id string?
+---@field failure_map string?
+---@field paging_state string? where a failed page resumes
+---@field column string? the column of a value that does not fit
+
+---@class cqlua.options.connect
+---@field contact_points string[]? { "127.0.0.1" }; names or addresses, each with an optional :port
+---@field port integer? 9042
+---@field keyspace string?
+---@field auth cqlua.auth.plain|(fun(node: string): string?, string?)|nil a function is asked for each connection, and may wait
+---@field connect_timeout number? seconds; 10
+---@field request_timeout number? seconds; 10 (30 for schema statements)
+---@field attempt_timeout number? seconds; a third of request_timeout
+---@field protocol_version integer? negotiated from the highest unless given
+---@field consistency cqlua.consistency? "local_quorum"
+---@field serial_consistency cqlua.serial_consistency?
+---@field page_size integer? 5000
+---@field bigint "int64"|"number"|"string"|nil
+---@field nil_as "error"|"unset"|"null"|nil
+---@field heartbeat number[]? { 10, 5 }: seconds of silence, seconds to answer
+---@field reconnect number[]? { 1, 60 }: seconds, least and most
+---@field connections integer[]? { 1, 4 } for each node
+---@field max_retries integer? 3
+---@field max_in_flight integer? 32767 for each connection
+---@field max_queued integer? 131072
+---@field max_prepared integer? 4096
+---@field max_frame_bytes integer? 256 MiB
+---@field on_full "wait"|"fail"|nil "wait"
+---@field allow_plaintext_auth boolean? a password may travel unencrypted beyond loopback
+---@field authenticators string[]? classes that may get the password besides Cassandra's own
+
+---@class cqlua.options.call
+---@field consistency cqlua.consistency?
+---@field serial_consistency cqlua.serial_consistency?
+---@field timeout number? seconds
+---@field attempt_timeout number? seconds
+---@field page_size integer?
+---@field max_rows integer? of result:all()
+---@field paging_state string?
+---@field idempotent boolean? SELECT is, nothing else unless told
+---@field tracing boolean?
+---@field keyspace string? protocol v5 only
+---@field timestamp integer? microseconds: the write time
+---@field now_in_seconds integer? protocol v5 only
+---@field bigint "int64"|"number"|"string"|nil
+---@field nil_as "error"|"unset"|"null"|nil
+
+---@class cqlua.options.all: cqlua.options.call
+---@field max_bytes integer?
+
+---@class cqlua.options.stream: cqlua.options.call
+---@field prefetch integer? 1: pages asked for ahead
+---@field on_page fun(progress: cqlua.progress)? once a page; may wait, and close the stream
+---@field max_pages integer?
+---@field page_timeout number? seconds
+---@field total_timeout number? seconds
+
+---@class cqlua.progress
+---@field number integer of the page, from 1
+---@field rows integer of the page
+---@field bytes integer of the page
+---@field rows_so_far integer
+---@field bytes_so_far integer
+---@field seconds number since the stream was opened
+---@field rows_per_second number
+---@field has_more boolean
+---@field paging_state string?
+
+---A row: a plain table by column name; row[2] reads by position; null is nil; a name that is no column raises.
+---@alias cqlua.row table<string|integer, any>
+
+---@class cqlua.column
+---@field name string
+---@field type string as CQL writes it
+---@field keyspace string
+---@field table string
+
+---@class cqlua.cost
+---@field attempts integer
+---@field pages integer
+---@field bytes_in integer
+---@field bytes_out integer
+---@field queue_us number
+---@field wire_us number
+
+---The plain array of one page's rows; all else is behind its metatable.
+---@class cqlua.result: { [integer]: cqlua.row }
+---@field has_more boolean
+---@field paging_state string? where the next page starts
+---@field number integer of the page, from 1
+---@field coordinator string?
+---@field warnings string[]
+---@field columns cqlua.column[]
+---@field applied boolean? nil: not a conditional statement
+---@field tracing_id string?
+---@field custom_payload table<string, string>?
+---@field schema_agreed boolean?
+---@field attempts cqlua.attempt[]
+---@field cost cqlua.cost
+local result = {}
+
+---The first row of this page, or nil.
+---@return cqlua.row?
+function result:one() end
+
+---Every row of the query, from this page on; raises if a page fails. Of a stream's page: the rows of that page.
+---@async
+---@return fun(): cqlua.row?
+function result:rows() end
+
+---Every row of the query in one array.
+---@async
+---@param limits { max_rows: integer?, max_bytes: integer? }?
+---@return cqlua.row[]?
+---@return cqlua.error?
+function result:all(limits) end
+
+---The next page; nil at the end.
+---@async
+---@return cqlua.result?
+---@return cqlua.error?
+function result:next_page() end
+
+---The rows of this page by the value of a column (64-bit integers as text).
+---@param column string
+---@return table<any, cqlua.row>
+function result:map(column) end
+
+---The values of a column in this page; `n` is their number.
+---@param column string
+---@return { n: integer, [integer]: any }
+function result:column(column) end
+
+---@class cqlua.prepared: userdata
+---@field text string
+---@field params cqlua.column[]
+---@field columns cqlua.column[]
+
+---@class cqlua.stream
+---@field closed boolean
+---@overload fun(): cqlua.row?
+local stream = {}
+
+---The next row; nil at the end; nil, err (err.paging_state: where to resume).
+---@async
+---@return cqlua.row?
+---@return cqlua.error?
+function stream:next() end
+
+---Pages, each a result; raises if one fails.
+---@async
+---@return fun(): cqlua.result?
+function stream:pages() end
+
+---fn(row) for every row in n tasks at once; closes. The number of rows, or the first error.
+---@async
+---@param n integer
+---@param fn fun(row: cqlua.row): any, any
+---@return integer?
+---@return any
+function stream:each(n, fn) end
+
+---Frees what is held; tasks that wait on it get its end. Again is harmless.
+---@return true
+function stream:close() end
+
+---@class cqlua.session
+---@field closed boolean
+local session = {}
+
+---Runs a text or a prepared statement, with values by position or by name.
+---@async
+---@param statement string|cqlua.prepared
+---@param values table<string|integer, cqlua.value>?
+---@param options cqlua.options.call|cqlua.options|nil
+---@return cqlua.result?
+---@return cqlua.error?
+function session:execute(statement, values, options) end
+
+---Sends and waits for nothing; failures of the server are not heard of.
+---@param statement string|cqlua.prepared
+---@param values table<string|integer, cqlua.value>?
+---@param options cqlua.options.call|cqlua.options|nil
+---@return true?
+---@return cqlua.error?
+function session:execute_nowait(statement, values, options) end
+
+---Every row of every page, under a cap (max_rows: 1,000,000 unless given).
+---@async
+---@param statement string|cqlua.prepared
+---@param values table<string|integer, cqlua.value>?
+---@param options cqlua.options.all|cqlua.options|nil
+---@return cqlua.row[]?
+---@return cqlua.error?
+function session:all(statement, values, options) end
+
+---Prepares a text; cached by keyspace and text.
+---@async
+---@param text string
+---@return cqlua.prepared?
+---@return cqlua.error?
+function session:prepare(text) end
+
+---Asks for the first page and returns at once.
+---@param statement string|cqlua.prepared
+---@param values table<string|integer, cqlua.value>?
+---@param options cqlua.options.stream|cqlua.options|nil
+---@return cqlua.stream
+function session:stream(statement, values, options) end
+
+---Makes a keyspace that of new requests.
+---@async
+---@param keyspace string
+---@return true?
+---@return cqlua.error?
+function session:use(keyspace) end
+
+---Waits for the first connection.
+---@async
+---@return true?
+---@return cqlua.error?
+function session:ready() end
+
+---Drains for that many seconds (10 unless given) and closes. Again is harmless.
+---@async
+---@param seconds number?
+---@return true
+function session:close(seconds) end
+
+---Connects; waits for the first connection.
+---@async
+---@param options cqlua.options.connect?
+---@return cqlua.session?
+---@return cqlua.error?
+function cqlua.connect(options) end
+
+---Options of a call, checked once.
+---@class cqlua.options: cqlua.options.call
+
+---@param options cqlua.options.call
+---@return cqlua.options
+function cqlua.options(options) end
+
+---@class cqlua.task
+local task = {}
+
+---What the task's function returned; raises what it raised; nil, err of a cancelled one.
+---@async
+---@return any ...
+function task:join() end
+
+---Makes its present wait and each later one raise `cancelled`. False if it has ended or was cancelled.
+---@return boolean
+function task:cancel() end
+
+---Runs main as the first task, and the loop until it has ended. True if main returned nothing.
+---@param main fun(...: any): any ...
+---@param ... any
+---@return any ...
+function cqlua.run(main, ...) end
+
+---@param fn fun(...: any): any ...
+---@param ... any
+---@return cqlua.task
+function cqlua.spawn(fn, ...) end
+
+---@async
+---@param seconds number
+function cqlua.sleep(seconds) end
+
+---Runs all at once: what they gave, by the same keys; the first error cancels the rest.
+---@async
+---@param functions table<any, fun(): any, any>
+---@return table<any, any>?
+---@return any
+function cqlua.gather(functions) end
+
+---fn(item, index) for each item, at most n at once; in the order of the list.
+---@async
+---@param list { n: integer?, [integer]: any }
+---@param n integer
+---@param fn fun(item: any, index: integer): any, any
+---@return { n: integer, [integer]: any }?
+---@return any
+function cqlua.map(list, n, fn) end
+
+---with(resource, fn) or with(open, args..., fn): closes what it got, whatever happens; gives what fn returned, true if nothing.
+---@async
+---@param resource any
+---@param ... any
+---@return any ...
+function cqlua.with(resource, ...) end
+
+---Ends the waits in fn after so many seconds: nil, err `timeout`.
+---@async
+---@param seconds number
+---@param fn fun(...: any): any ...
+---@param ... any
+---@return any ...
+function cqlua.with_timeout(seconds, fn, ...) end
+
+---Runs fn, whose waits neither cancel nor the time limits around end.
+---@async
+---@param fn fun(...: any): any ...
+---@param ... any
+---@return any ...
+function cqlua.shield(fn, ...) end
+
+---coroutine.wrap for generators that wait.
+---@param fn fun(...: any): any ...
+---@return fun(...: any): any ...
+function cqlua.wrap(fn) end
+
+---Hears of errors of tasks that nobody joined within a second, or before main ended; nil: standard error again.
+---@param fn (fun(err: any, traceback: string))?
+function cqlua.on_error(fn) end
+
+---What suspends and wakes tasks. `run_until` where cqlua owns the loop; `start` where threads are the host's.
+---@class cqlua.host
+---@field name string
+---@field wait fun(waiter: table)
+---@field wake fun(waiter: table)
+---@field now fun(): number
+---@field defer fun()
+---@field run_until fun(waiter: table)?
+---@field start fun(body: fun(task: table), task: table)?
+---@field loop (fun(): userdata)?
+---@field pump (fun(): userdata)?
+
+---Makes a host that of all tasks; before the first.
+---@param host cqlua.host
+function cqlua.attach(host) end
+
+---assert for error objects: raises err itself, noting where.
+---@generic T
+---@param value T?
+---@param ... any
+---@return T
+---@return any ...
+function cqlua.assert(value, ...) end
+
+---A 64-bit integer, exactly: int64_t cdata on LuaJIT, an integer on Lua 5.3 and later.
+---@param value string|number
+---@return integer?
+---@return cqlua.error?
+function cqlua.int64(value) end
+
+---As a Lua number: exact, or nil, err.
+---@param value any
+---@return number?
+---@return cqlua.error?
+function cqlua.number(value) end
+
+---As text: 64-bit integers without "LL".
+---@param value any
+---@return string
+function cqlua.text(value) end
+
+---As a table key that finds it again.
+---@param value any
+---@return any
+function cqlua.key(value) end
+
+---Milliseconds since 1970.
+---@return number
+function cqlua.now() end
+
+---Milliseconds since 1970 as ISO 8601, in UTC.
+---@param milliseconds number
+---@return string
+function cqlua.iso(milliseconds) end
+
+---A new random UUID.
+---@return string
+function cqlua.uuid() end
+
+return cqlua
