@@ -23,6 +23,17 @@ static inline struct block *block_new(struct memory *memory, size_t capacity)
     block->refs = 1;
     return block;
 }
+/* One that was kept, of at least this capacity; NULL if there is none. */
+static inline struct block *block_spare(struct memory *memory, size_t capacity)
+{
+    size_t size;
+    struct block *block = memory_take_spare(memory, sizeof *block + capacity, &size);
+    if (block == NULL) return NULL;
+    block->memory = memory;
+    block->capacity = size - sizeof *block;
+    block->refs = 1;
+    return block;
+}
 static inline struct block *block_ref(struct block *block)
 {
     block->refs++;
@@ -30,7 +41,9 @@ static inline struct block *block_ref(struct block *block)
 }
 static inline void block_unref(struct block *block)
 {
-    if (block != NULL && --block->refs == 0) memory_free(block->memory, block, sizeof *block + block->capacity);
+    if (block == NULL || --block->refs > 0) return;
+    size_t size = sizeof *block + block->capacity;
+    if (!memory_keep_spare(block->memory, block, size)) memory_free(block->memory, block, size);
 }
 
 #endif

@@ -57,6 +57,8 @@ enum {
     SMALL_STEP = 64,
     SMALL_MAX = 1024,
     LIMIT_KEPT_BYTES = 1 << 20,
+    LIMIT_SPARES = 2,             /* large receive blocks */
+    LIMIT_SPARE_BYTES = 768 * 1024, /* a larger one is given back */
 };
 
 #endif

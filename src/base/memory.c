@@ -24,6 +24,10 @@ struct memory {
     bool released;     /* the owner is gone: keep nothing, and end with the last allocation */
     struct kept *small[CLASSES]; /* by (size - 1) / SMALL_STEP */
     struct kept *blocks;         /* of exactly BLOCK_SIZE */
+    struct {
+        void *base; /* NULL: none */
+        size_t size;
+    } spares[LIMIT_SPARES];
 };
 
 static void *with_realloc(void *arg, void *base, size_t old_size, size_t new_size)
@@ -81,6 +85,8 @@ void memory_release(struct memory *memory)
 {
     for (size_t i = 0; i < CLASSES; i++) drop_list(memory, &memory->small[i], (i + 1) * SMALL_STEP);
     drop_list(memory, &memory->blocks, BLOCK_SIZE);
+    for (size_t i = 0; i < LIMIT_SPARES; i++)
+        if (memory->spares[i].base != NULL) raw_resize(memory, memory->spares[i].base, memory->spares[i].size, 0);
     memory->kept_bytes = 0;
     memory->released = true;
     if (memory->live == 0) end(memory);
@@ -148,6 +154,36 @@ void *memory_resize(struct memory *memory, void *base, size_t old_size, size_t n
     memcpy(moved, base, old_size < new_size ? old_size : new_size);
     memory_free(memory, base, old_size);
     return moved;
+}
+
+bool memory_keep_spare(struct memory *memory, void *base, size_t size)
+{
+    if (!KEEPS || memory->released || size <= BLOCK_SIZE || size > LIMIT_SPARE_BYTES) return false;
+    size_t least = 0; /* the place of the smallest, or an empty one: the largest are worth most */
+    for (size_t i = 1; i < LIMIT_SPARES; i++)
+        if (memory->spares[i].size < memory->spares[least].size) least = i;
+    if (memory->spares[least].size >= size) return false;
+    if (memory->spares[least].base != NULL) raw_resize(memory, memory->spares[least].base, memory->spares[least].size, 0);
+    memory->spares[least].base = base;
+    memory->spares[least].size = size;
+    memory->held -= size;
+    memory->live--;
+    return true;
+}
+
+void *memory_take_spare(struct memory *memory, size_t least, size_t *size)
+{
+    for (size_t i = 0; i < LIMIT_SPARES; i++) {
+        void *base = memory->spares[i].base;
+        if (base == NULL || memory->spares[i].size < least) continue;
+        *size = memory->spares[i].size;
+        memory->spares[i].base = NULL;
+        memory->spares[i].size = 0;
+        memory->held += *size;
+        memory->live++;
+        return base;
+    }
+    return NULL;
 }
 
 size_t memory_held(const struct memory *memory)

@@ -24,6 +24,11 @@ void *memory_resize(struct memory *memory, void *base, size_t old_size, size_t n
 /* `size` is the size that was asked for. NULL is harmless. */
 void memory_free(struct memory *memory, void *base, size_t size);
 
+/* A large block on its way to be freed is kept for the next one that needs so much: false, it was not, free it. Gives back one of
+ * at least `least` bytes, *size is how many; NULL if none is kept. */
+bool memory_keep_spare(struct memory *memory, void *base, size_t size);
+void *memory_take_spare(struct memory *memory, size_t least, size_t *size);
+
 /* Bytes that are allocated and not freed (what is kept for reuse does not count). */
 size_t memory_held(const struct memory *memory);
 

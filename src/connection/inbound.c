@@ -33,13 +33,14 @@ static size_t needed(const struct inbound *inbound)
 }
 
 /* Moves what is not yet passed on to the start of a new block. A frame that is larger than the standard block gets twice the
- * bytes that have arrived, never more than it needs. */
+ * bytes that have arrived: what is left over makes the block fit for the next one. */
 static int move_to_new_block(struct inbound *inbound, size_t need)
 {
     size_t have = inbound->end - inbound->start, capacity = BLOCK_STANDARD;
-    if (need > capacity && 2 * have > capacity) capacity = need < 2 * have ? need : 2 * have;
+    if (need > capacity && 2 * have > capacity) capacity = 2 * have;
     if (capacity < have + RECEIVE_ROOM_MIN && need > capacity) capacity = have + RECEIVE_ROOM_MIN;
-    struct block *block = block_new(inbound->memory, capacity);
+    struct block *block = need > BLOCK_STANDARD ? block_spare(inbound->memory, need) : NULL; /* whole at once, at no cost */
+    if (block == NULL) block = block_new(inbound->memory, capacity);
     if (block == NULL) return CQLUA_ENO_MEMORY;
     if (have > 0) memcpy(block->bytes, inbound->block->bytes + inbound->start, have);
     block_unref(inbound->block);
@@ -58,11 +59,12 @@ static void rewind_block(struct inbound *inbound)
     inbound->end = have;
 }
 
+/* Enough for a read that is worth its call, or for all that the frame or segment at hand still needs. */
 static bool has_room(const struct inbound *inbound, size_t need)
 {
     size_t left = inbound->block->capacity - inbound->end;
     size_t have = inbound->end - inbound->start;
-    return left >= RECEIVE_ROOM_MIN || (need > have && need <= inbound->block->capacity - inbound->start && left > 0);
+    return left >= RECEIVE_ROOM_MIN || (have >= FRAME_HEADER && need > have && need - have <= left);
 }
 
 void *inbound_room(struct inbound *inbound, size_t *len)
@@ -152,7 +154,11 @@ static int append_part(struct inbound *inbound, const uint8_t *part, size_t len)
     size_t wanted = inbound->whole_len + len;
     if (inbound->whole == NULL || wanted > inbound->whole->capacity) {
         size_t capacity = wanted < BLOCK_STANDARD ? BLOCK_STANDARD : 2 * wanted;
-        struct block *block = block_new(inbound->memory, capacity);
+        const uint8_t *frame = inbound->whole == NULL ? part : inbound->whole->bytes;
+        size_t need = wanted < FRAME_HEADER ? wanted : FRAME_HEADER + (size_t)frame_header_decode(frame).length;
+        if (need < wanted) need = wanted; /* a length that lies is found out later */
+        struct block *block = block_spare(inbound->memory, need);
+        if (block == NULL) block = block_new(inbound->memory, capacity);
         if (block == NULL) return CQLUA_ENO_MEMORY;
         if (inbound->whole != NULL) memcpy(block->bytes, inbound->whole->bytes, inbound->whole_len);
         block_unref(inbound->whole);

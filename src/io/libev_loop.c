@@ -4,6 +4,7 @@
 #include <ev.h>
 
 #include <cqlua/libev.h>
+#include <stdbool.h>
 
 static void on_limit(struct ev_loop *ev, ev_timer *limit, int revents)
 {
@@ -26,7 +27,8 @@ static void wait_limited(struct ev_loop *ev, int64_t wait_us)
 static int wait_once(void *arg, int64_t wait_us)
 {
     struct cqlua_libev_host *host = arg;
-    if (host->watches == 0 && !ev_is_active(&host->timer) && !ev_is_pending(&host->deferred)) return CQLUA_NULL;
+    bool is_idle = host->watches == 0 && !ev_is_active(&host->timer) && !ev_is_pending(&host->deferred);
+    if (is_idle && wait_us < 0) return CQLUA_NULL; /* it would never end */
     if (wait_us == 0) ev_run(host->ev, EVRUN_NOWAIT);
     else if (wait_us < 0) ev_run(host->ev, EVRUN_ONCE);
     else wait_limited(host->ev, wait_us);
