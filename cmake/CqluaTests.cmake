@@ -48,7 +48,11 @@ endfunction()
 # --- C specs --------------------------------------------------------------------------------------------------------------
 foreach(kind unit sim wire regress hosts fault)
   file(GLOB specs CONFIGURE_DEPENDS spec/${kind}/*_spec.c)
-  file(GLOB support CONFIGURE_DEPENDS spec/support/*.c spec/sim/support/*.c spec/${kind}/support/*.c)
+  file(GLOB support CONFIGURE_DEPENDS spec/support/*.c spec/${kind}/support/*.c)
+  if(kind MATCHES "^(sim|regress|fault)$") # the simulation; unit specs define neighbours themselves, which it would meet
+    file(GLOB simulation CONFIGURE_DEPENDS spec/sim/support/*.c)
+    list(APPEND support ${simulation})
+  endif()
   list(REMOVE_DUPLICATES support)
   if(NOT specs OR NOT have_library)
     continue()

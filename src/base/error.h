@@ -12,11 +12,13 @@ struct cqlua_error *error_of(struct memory *memory, const struct failure *failur
 /* Copies a text into the error's room; NULL if `chars` has none, or there is no room. */
 const char *error_keep(struct cqlua_error *error, struct cqlua_slice chars);
 struct cqlua_slice error_keep_bytes(struct cqlua_error *error, struct cqlua_slice bytes);
-/* Gives the history to the error; its last node becomes the error's. */
+/* Keeps a copy of where a failed page can be asked for again; without memory it stays empty. */
+void error_keep_paging_state(struct cqlua_error *error, struct cqlua_slice state);
+/* Gives the history to the error, in the place of the one it has; its last node becomes the error's. */
 void error_take_history(struct cqlua_error *error, struct history *history);
 /* Whether it is the constant: its fields must not be written. */
 bool error_is_constant(const struct cqlua_error *error);
-/* Another object with the same code and message. */
+/* Another object that says the same. */
 struct cqlua_error *error_copy(struct memory *memory, const struct cqlua_error *error);
 void error_free(struct cqlua_error *error); /* NULL is harmless */
 

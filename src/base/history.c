@@ -7,10 +7,15 @@ static struct cqlua_attempt *entries(struct history *history)
     return history->many != NULL ? history->many : &history->one;
 }
 
-static void forget(const struct cqlua_attempt *attempt)
+static struct text *node_of(const struct cqlua_attempt *attempt)
 {
     char *chars = (char *)(uintptr_t)attempt->node; // NOLINT(performance-no-int-to-ptr): the text was ours to begin with
-    if (chars != NULL) text_unref(container_of(chars, struct text, chars));
+    return chars == NULL ? NULL : container_of(chars, struct text, chars);
+}
+
+static void forget(const struct cqlua_attempt *attempt)
+{
+    text_unref(node_of(attempt));
 }
 
 void history_dispose(struct history *history)
@@ -36,6 +41,7 @@ static struct cqlua_attempt *next_entry(struct history *history)
 void history_begin(struct history *history, struct text *node, int64_t now_us)
 {
     struct cqlua_attempt *entry = next_entry(history);
+    history->is_open = entry != NULL;
     if (entry == NULL) return;
     *entry = (struct cqlua_attempt){.node = node == NULL ? NULL : text_ref(node)->chars, .started_us = now_us};
     history->count++;
@@ -43,10 +49,21 @@ void history_begin(struct history *history, struct text *node, int64_t now_us)
 
 void history_end(struct history *history, int outcome, int64_t now_us)
 {
-    if (history->count == 0) return;
+    if (!history->is_open) return;
+    history->is_open = false;
     struct cqlua_attempt *entry = &entries(history)[history->count - 1];
     entry->duration_us = now_us - entry->started_us;
     entry->outcome = outcome;
+}
+
+void history_copy(struct history *to, struct memory *memory, const struct history *from)
+{
+    history_init(to, memory);
+    for (uint32_t i = 0; i < from->count; i++) {
+        const struct cqlua_attempt *entry = &history_entries(from)[i];
+        history_begin(to, node_of(entry), entry->started_us);
+        history_end(to, entry->outcome, entry->started_us + entry->duration_us);
+    }
 }
 
 void history_move(struct history *to, struct history *from)

@@ -8,6 +8,7 @@
 struct history {
     struct memory *memory;
     uint32_t count;
+    bool is_open;               /* the last entry is an attempt that has not ended */
     struct cqlua_attempt one;   /* the usual case */
     struct cqlua_attempt *many; /* LIMIT_ATTEMPTS entries, from the second attempt on */
 };
@@ -16,13 +17,16 @@ static inline void history_init(struct history *history, struct memory *memory)
 {
     history->memory = memory;
     history->count = 0;
+    history->is_open = false;
     history->many = NULL;
 }
 void history_dispose(struct history *history);
 /* An attempt starts at a node (a reference is taken). Memory may run out: then the entry is not kept. */
 void history_begin(struct history *history, struct text *node, int64_t now_us);
-/* The last attempt has ended: 0 or a code. */
+/* The attempt has ended: 0 or a code. Harmless if none is open. */
 void history_end(struct history *history, int outcome, int64_t now_us);
+/* The same entries once more; without memory only the first. */
+void history_copy(struct history *to, struct memory *memory, const struct history *from);
 /* Moves the entries to another; `from` is empty then. */
 void history_move(struct history *to, struct history *from);
 static inline const struct cqlua_attempt *history_entries(const struct history *history)

@@ -130,11 +130,19 @@ void cluster_flush(struct cluster *cluster)
     cluster_settle(cluster);
 }
 
+bool cluster_wants_turn(const struct cluster *cluster)
+{
+    return !list_is_empty(&cluster->connections.output) || !list_is_empty(&cluster->submitted) ||
+           (cluster->is_unsettled && cluster->waiting_count > 0);
+}
+
 void cluster_turn(struct cluster *cluster, int64_t now_us)
 {
     cluster->now_us = now_us;
     pool_free_dead(cluster);
+    cluster_settle(cluster); /* what timers have closed takes no request any more */
     requests_start(cluster);
+    cluster->is_unsettled = false;
     requests_assign(cluster);
     cluster_settle(cluster);
     cluster_flush(cluster);

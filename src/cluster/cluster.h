@@ -28,6 +28,7 @@ struct node {
     uint32_t ready_count;     /* that are ready, or switch the keyspace */
     uint32_t failures;        /* attempts to connect that failed, since the last success */
     bool is_refused;          /* it answered, and trying again would not help (C1) */
+    bool is_replacing;        /* a connection was closed on purpose, and its successor is on its way: requests wait for it */
     struct failure failure;   /* the last */
     struct timer timer;       /* the next attempt */
     struct list repreparing;  /* struct reprepare */
@@ -87,6 +88,7 @@ struct cluster {
     struct list asking;      /* links that want credentials: the owner takes them out and asks */
     struct list dead;        /* closed links: freed at the next turn, so that a caller may still look at its own */
     uint32_t links_count;
+    bool is_unsettled;       /* since requests were last assigned, some may have got somewhere to go, or nowhere any more */
     uint64_t retries, timeouts; /* counters */
     int64_t now_us;          /* of the present call */
 };
@@ -106,6 +108,8 @@ void cluster_dispose(struct cluster *cluster);
 /* Time passes: starts what was submitted, sends what can be sent. Timers come through cluster_fire: false, if not its own. */
 void cluster_turn(struct cluster *cluster, int64_t now_us);
 bool cluster_fire(struct cluster *cluster, struct timer *timer, int64_t now_us);
+/* Whether something waits for another turn. */
+bool cluster_wants_turn(const struct cluster *cluster);
 /* Follows up what connections reported: answers, changes of state. Called after anything that may have changed one. */
 void cluster_settle(struct cluster *cluster);
 /* Hands over what connections have to send. */

@@ -47,6 +47,7 @@ void pool_open(struct node *node)
     if (link == NULL) {
         failure_set(&node->failure, CQLUA_ENO_MEMORY, "out of memory");
         node->failures++;
+        node->is_replacing = false;
         schedule(node);
         return;
     }
@@ -104,21 +105,40 @@ static void stop_counting_ready(struct cqlua_link *link)
     link->is_counted_ready = false;
 }
 
+/* Nodes that refused while the session was connecting are tried again from here on, as nodes that are down. */
+static void came_up(struct cluster *cluster)
+{
+    cluster->state = CLUSTER_UP;
+    wheel_cancel(&cluster->wheel, &cluster->timer);
+    for (struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next) {
+        struct node *node = container_of(at, struct node, link);
+        if (node->links_count == 0) schedule(node);
+    }
+}
+
+/* A connection goes on purpose: another takes its place at once, unless there are enough that are ready or on their way. */
+static void replace(struct node *node)
+{
+    node->is_replacing = true;
+    if (node->links_count < node->cluster->options.connections_min) pool_open(node);
+}
+
 static void became_ready(struct cqlua_link *link)
 {
     struct node *node = link->node;
     struct cluster *cluster = node->cluster;
     if (link->is_counted_ready) return;
+    if (link->connection.version > cluster->version) { /* another node has brought the version down meanwhile (fault 36) */
+        link_close(link, 0, "a lower protocol version was agreed");
+        return;
+    }
     link->is_counted_ready = true;
     node->ready_count++;
     node->failures = 0;
-    node->is_refused = false;
+    node->is_refused = node->is_replacing = false;
     node->failure.code = 0;
     cluster->is_version_agreed = true;
-    if (cluster->state == CLUSTER_CONNECTING) {
-        cluster->state = CLUSTER_UP;
-        wheel_cancel(&cluster->wheel, &cluster->timer);
-    }
+    if (cluster->state == CLUSTER_CONNECTING) came_up(cluster);
     if (node->links_count < cluster->options.connections_min) pool_open(node);
 }
 
@@ -128,7 +148,7 @@ static void began_to_drain(struct cqlua_link *link)
     stop_counting_ready(link);
     link->is_draining = true;
     node->links_count--;
-    if (node->links_count < node->cluster->options.connections_min) pool_open(node);
+    replace(node);
 }
 
 /* Failures that the same attempt would meet again: the server was there and refused. */
@@ -173,24 +193,34 @@ static void say_versions(struct cqlua_link *link)
     failure->server_code = server_code;
 }
 
+/* A ready connection that the server refused a keyspace: nothing is wrong with the node. */
+static bool is_use_refused(const struct cqlua_link *link, bool was_ready)
+{
+    return was_ready && link->connection.wanted != NULL && link->connection.failure.server_code != -1;
+}
+
+/* The connection could not be made, or broke. */
+static void node_failed(struct cqlua_link *link, bool was_ready)
+{
+    struct node *node = link->node;
+    say_versions(link);
+    node->failure = link->connection.failure;
+    node->is_refused = !was_ready && is_final(&node->failure);
+    node->is_replacing = false;
+    node->failures++;
+    schedule(node); /* also where others are ready: no more are opened before that time */
+    connecting_failed(node->cluster, false);
+}
+
 /* What becomes of the node whose connection has closed. */
 static void follow_up(struct cqlua_link *link, bool was_ready)
 {
     struct node *node = link->node;
-    struct cluster *cluster = node->cluster;
-    if (cluster->state > CLUSTER_UP) return;
-    if (link->connection.failure.code != 0) {
-        if (step_down(link)) {
-            pool_open(node);
-            return;
-        }
-        say_versions(link);
-        node->failure = link->connection.failure;
-        node->is_refused = !was_ready && is_final(&node->failure);
-        node->failures++;
-    }
-    if (node->links_count < cluster->options.connections_min) schedule(node);
-    connecting_failed(cluster, false);
+    if (node->cluster->state > CLUSTER_UP) return;
+    bool is_on_purpose = link->connection.failure.code == 0 || is_use_refused(link, was_ready);
+    if (is_on_purpose) replace(node);
+    else if (step_down(link)) pool_open(node);
+    else node_failed(link, was_ready);
 }
 
 static void lose_attempts(struct cqlua_link *link)
@@ -216,14 +246,14 @@ static void closed(struct cqlua_link *link)
     list_remove(&link->connection.output);
     list_remove(&link->link);
     list_append(&cluster->dead, &link->link);
-    if (was_ready && link->connection.wanted != NULL && link->connection.failure.server_code != -1)
-        requests_fail_waiting(cluster, &link->connection.failure, link->connection.wanted); /* USE was refused */
+    if (is_use_refused(link, was_ready)) requests_fail_waiting(cluster, &link->connection.failure, link->connection.wanted);
     lose_attempts(link);
     follow_up(link, was_ready);
 }
 
 void pool_changed(struct cqlua_link *link)
 {
+    link->node->cluster->is_unsettled = true;
     switch (link->connection.state) {
     case CONNECTION_READY: became_ready(link); break;
     case CONNECTION_DRAINING: began_to_drain(link); break;
@@ -254,17 +284,25 @@ void pool_free_dead(struct cluster *cluster)
 
 /* --- choosing --------------------------------------------------------------------------------------------------------------- */
 
-/* All connections of a node are full: another one, if the pool may grow and none is on its way. */
+/* All connections of a node are full: another one, if the pool may grow and none is on its way or has just failed. */
 static void grow(struct node *node)
 {
-    if (node->links_count == node->ready_count && node->links_count < node->cluster->options.connections_max) pool_open(node);
+    bool may_grow = node->links_count < node->cluster->options.connections_max && !timer_is_armed(&node->timer);
+    if (node->links_count == node->ready_count && may_grow) pool_open(node);
+}
+
+static bool is_up(const struct node *node)
+{
+    return node->ready_count > 0 || node->is_replacing;
 }
 
 static enum pick node_pick(struct node *node, const struct request *request, struct cqlua_link **chosen)
 {
     struct cqlua_link *best = NULL, *elsewhere = NULL;
+    bool is_switching = false;
     for (struct list *at = node->links.next; at != &node->links; at = at->next) {
         struct cqlua_link *link = container_of(at, struct cqlua_link, link);
+        if (link->connection.state == CONNECTION_SWITCHING) is_switching = true;
         if (!connection_has_room(&link->connection)) continue;
         if (!connection_is_in(&link->connection, request->keyspace)) elsewhere = link;
         else if (best == NULL || connection_in_flight(&link->connection) < connection_in_flight(&best->connection)) best = link;
@@ -272,8 +310,8 @@ static enum pick node_pick(struct node *node, const struct request *request, str
     *chosen = best;
     if (best != NULL) return PICK_LINK;
     if (elsewhere != NULL) connection_switch(&elsewhere->connection, request->keyspace, node->cluster->now_us);
-    else if (node->ready_count > 0) grow(node);
-    return node->ready_count > 0 ? PICK_BUSY : PICK_NONE;
+    else if (node->ready_count > 0 && !is_switching) grow(node);
+    return is_up(node) ? PICK_BUSY : PICK_NONE;
 }
 
 static struct node *node_after(const struct cluster *cluster, const struct node *node)
@@ -285,12 +323,15 @@ static struct node *node_after(const struct cluster *cluster, const struct node 
 
 enum pick pool_pick(struct cluster *cluster, const struct request *request, struct cqlua_link **link)
 {
-    if (request->pinned != NULL) return node_pick(request->pinned, request, link);
+    if (request->pinned != NULL) {
+        enum pick pick = node_pick(request->pinned, request, link);
+        if (pick != PICK_NONE || request->kind == REQUEST_REPREPARE) return pick;
+    }
     const struct node *avoided = request->node != NULL && pool_has_other(cluster, request->node) ? request->node : NULL;
     bool is_any_up = false;
     for (uint32_t i = 0; i < cluster->nodes_count; i++) {
         struct node *node = cluster->turn = node_after(cluster, cluster->turn);
-        if (node == avoided || node->ready_count == 0) continue;
+        if (node == avoided || !is_up(node)) continue;
         is_any_up = true;
         if (node_pick(node, request, link) == PICK_LINK) return PICK_LINK;
     }

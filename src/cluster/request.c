@@ -182,13 +182,17 @@ static struct message message_of(struct request *request, int version)
     return message;
 }
 
+static bool can_move(const struct request *request)
+{
+    return request->is_idempotent && request->pinned == NULL && request->retries_left > 0;
+}
+
 /* The next thing that time does to a request in flight. A lone node gets all of the time: nobody else could be asked. */
 static void arm(struct cluster *cluster, struct request *request)
 {
     int64_t due_us = request->deadline_us;
     request->attempt_deadline_us = cluster->now_us + (int64_t)request->attempt_timeout_ms * 1000;
-    bool can_move = request->is_idempotent && cluster->nodes_count > 1 && request->pinned == NULL && request->retries_left > 0;
-    if (can_move && request->attempt_deadline_us < due_us) due_us = request->attempt_deadline_us;
+    if (cluster->nodes_count > 1 && can_move(request) && request->attempt_deadline_us < due_us) due_us = request->attempt_deadline_us;
     if (due_us != request->deadline_us) wheel_arm(&cluster->wheel, &request->timer, due_us);
 }
 
@@ -278,6 +282,7 @@ static bool has_elsewhere(const struct cluster *cluster, const struct request *r
 static bool try_again(struct cluster *cluster, struct request *request, enum retry retry, int code)
 {
     if (retry == RETRY_FAIL || request->retries_left <= 0 || cluster->state > CLUSTER_UP) return false;
+    if (cluster->now_us >= request->deadline_us) return false;
     if (request->pinned != NULL || (retry == RETRY_NEXT && !has_elsewhere(cluster, request, code))) return false;
     request->retries_left--;
     cluster->retries++;
@@ -324,7 +329,7 @@ void request_time(struct cluster *cluster, struct request *request)
         expire(cluster, request);
         return;
     }
-    if (request->state == REQUEST_IN_FLIGHT && pool_has_other(cluster, request->node)) {
+    if (request->state == REQUEST_IN_FLIGHT && can_move(request) && pool_has_other(cluster, request->node)) {
         if (may_still_run(cluster, &request->attempt)) request->may_have_executed = true;
         history_end(&request->history, CQLUA_ETIMEOUT, cluster->now_us);
         connection_orphan(request->attempt.connection, &request->attempt, cluster->now_us);
@@ -372,18 +377,26 @@ static struct reprepare *start_reprepare(struct cluster *cluster, struct node *n
     return reprepare;
 }
 
-/* The node does not know the statement: it is told once for all requests that meet this at the same time. */
-static bool wait_for_reprepare(struct cluster *cluster, struct request *request)
+static bool may_reprepare(const struct cluster *cluster, const struct request *request)
 {
-    if (request->kind != REQUEST_EXECUTE || request->is_reprepared || cluster->state > CLUSTER_UP) return false;
+    return request->kind == REQUEST_EXECUTE && !request->is_reprepared && cluster->state <= CLUSTER_UP;
+}
+
+/* The node does not know the statement: it is told once for all requests that meet this at the same time. */
+static void wait_for_reprepare(struct cluster *cluster, struct request *request)
+{
     struct reprepare *reprepare = find_reprepare(request->node, request->prepared);
     if (reprepare == NULL) reprepare = start_reprepare(cluster, request->node, request->prepared);
-    if (reprepare == NULL) return false;
+    if (reprepare == NULL) {
+        struct failure failure;
+        failure_set(&failure, CQLUA_ENO_MEMORY, "out of memory while a statement was prepared again");
+        fail(cluster, request, &failure);
+        return;
+    }
     request->is_reprepared = true;
     release_block(request);
     enter(cluster, request, REQUEST_REPREPARING, &reprepare->waiters);
     wheel_arm(&cluster->wheel, &request->timer, request->deadline_us);
-    return true;
 }
 
 static bool is_same_id(const struct reprepare *reprepare, struct failure *failure)
@@ -395,13 +408,23 @@ static bool is_same_id(const struct reprepare *reprepare, struct failure *failur
     return false;
 }
 
+/* Back into the queue, unless its time is up in this very turn. */
+static void go_on(struct cluster *cluster, struct request *waiter)
+{
+    if (cluster->now_us < waiter->deadline_us) wait_again(cluster, waiter);
+    else expire(cluster, waiter);
+}
+
 static void end_waiter(struct cluster *cluster, struct request *waiter, const struct reprepare *reprepare)
 {
     const struct cqlua_error *error = reprepare->request.error;
     struct failure failure;
     if (error == NULL && is_same_id(reprepare, &failure)) {
         waiter->pinned = reprepare->request.pinned;
-        wait_again(cluster, waiter);
+        go_on(cluster, waiter);
+    } else if (error != NULL && error->code == CQLUA_ETIMEOUT) { /* not the waiter's own: it did not run, and may start anew */
+        waiter->is_reprepared = false;
+        go_on(cluster, waiter);
     } else if (error == NULL) fail(cluster, waiter, &failure);
     else if (!try_again(cluster, waiter, retry_decide(error->code, slice(NULL, 0), true, EFFECT_NONE), error->code))
         request_complete(cluster, waiter, error_copy(cluster->memory, error));
@@ -433,7 +456,10 @@ static void answered_error(struct cluster *cluster, struct request *request, str
     }
     int code = server_code_error(said.code);
     history_end(&request->history, code, cluster->now_us);
-    if (code == CQLUA_EUNPREPARED && wait_for_reprepare(cluster, request)) return;
+    if (code == CQLUA_EUNPREPARED && may_reprepare(cluster, request)) {
+        wait_for_reprepare(cluster, request);
+        return;
+    }
     enum effect effect = failed_attempt_effect(code, true);
     enum retry retry = retry_decide(code, said.write_type, request->is_idempotent, effect);
     if (effect == EFFECT_POSSIBLE) request->may_have_executed = true;

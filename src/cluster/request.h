@@ -52,7 +52,7 @@ struct request {
     /* the live attempt */
     struct attempt attempt;
     struct node *node;           /* of the last attempt */
-    struct node *pinned;         /* the only node to go to, or NULL */
+    struct node *pinned;         /* REPREPARE: the only node to go to; EXECUTE: the one that was just told the statement; or NULL */
     struct metadata *expected;   /* the metadata whose id the attempt sent: a reference */
     struct history history;
     uint64_t bytes_in, bytes_out; /* of all attempts */

@@ -362,9 +362,14 @@ bool connection_is_in(const struct connection *connection, const struct text *ke
 }
 
 /* What is in flight was sent for the former keyspace, and the server may run requests of one connection in any order: USE waits
- * for the last of them, and everything new waits for USE. */
+ * for the last of them, and everything new waits for USE. An orphan may still run at any time, so that a connection with one
+ * never changes its keyspace: it is replaced. */
 static void ask_keyspace(struct connection *connection, int64_t now_us)
 {
+    if (streams_orphans(&connection->streams) > 0) {
+        connection_drain(connection);
+        return;
+    }
     connection->is_keyspace_asked = true;
     wheel_arm(connection->config->wheel, &connection->timer, now_us + connection->config->heartbeat_timeout_us);
     send_use(connection);
@@ -442,7 +447,7 @@ static void deliver(struct connection *connection, const struct inbound_frame *f
     if (attempt == NULL) return;
     if (attempt->kind == ATTEMPT_REQUEST) request_answer(connection, attempt, frame);
     else if (attempt->kind == ATTEMPT_HANDSHAKE) handshake_answer(connection, frame, now_us);
-    else if (header->opcode == OP_SUPPORTED) connection->is_beating = false;
+    else if (header->opcode == OP_SUPPORTED || header->opcode == OP_ERROR) connection->is_beating = false; /* it lives */
     else unexpected(connection, header->opcode, "SUPPORTED");
 }
 
@@ -516,11 +521,18 @@ static void time_is_up(struct connection *connection, int64_t now_us)
     }
 }
 
+static void arm_orphans(struct connection *connection, int64_t now_us)
+{
+    if (!timer_is_armed(&connection->orphan_timer))
+        wheel_arm(connection->config->wheel, &connection->orphan_timer, now_us + (int64_t)ORPHAN_OLD * 1000);
+}
+
 /* Ids lost for long to requests that timed out mean that the server has forgotten them: the connection is to be replaced. */
-static void orphans_aged(struct connection *connection)
+static void orphans_aged(struct connection *connection, int64_t now_us)
 {
     streams_age(&connection->streams);
     uint32_t old = connection->streams.old;
+    if (connection->streams.middle > 0) arm_orphans(connection, now_us);
     if (old > connection->config->max_in_flight / 4 || old > LIMIT_OLD_ORPHANS) connection_drain(connection);
 }
 
@@ -533,7 +545,7 @@ void connection_step(struct connection *connection, enum connection_event event,
         submit_own(connection, &connection->own, &(struct message){.opcode = OP_OPTIONS});
         break;
     case CONNECTION_TIME: time_is_up(connection, now_us); break;
-    case CONNECTION_ORPHAN_TIME: orphans_aged(connection); break;
+    case CONNECTION_ORPHAN_TIME: orphans_aged(connection, now_us); break;
     }
 }
 
@@ -549,7 +561,6 @@ void connection_orphan(struct connection *connection, struct attempt *attempt, i
     streams_orphan(&connection->streams, attempt->stream);
     attempt->stream = -1;
     connection->config->orphaned++;
-    if (!timer_is_armed(&connection->orphan_timer))
-        wheel_arm(connection->config->wheel, &connection->orphan_timer, now_us + (int64_t)ORPHAN_OLD * 1000);
+    arm_orphans(connection, now_us);
     after_answers(connection, now_us);
 }

@@ -32,9 +32,13 @@ bool authenticator_is_known(struct cqlua_slice class_name, struct cqlua_slice al
     return class_name.len > 0 && list_has(allowed, class_name);
 }
 
+enum { FRAMING = 64 }; /* more than what follows a frame in the output */
+
 void put_plain_token(struct buffer *buffer, struct cqlua_slice username, struct cqlua_slice password)
 {
-    put_u32(buffer, (uint32_t)(2 + username.len + password.len));
+    size_t len = 2 + username.len + password.len;
+    buffer_grow(buffer, 4 + len + FRAMING); /* growing later would leave a copy of the password behind */
+    put_u32(buffer, (uint32_t)len);
     put_u8(buffer, 0);
     put_raw(buffer, username.base, username.len);
     put_u8(buffer, 0);

@@ -1,5 +1,6 @@
 #include "connection/outbound.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "protocol/segment.h"
@@ -116,7 +117,12 @@ struct cqlua_slice outbound_peek(struct outbound *outbound)
 
 void outbound_sent(struct outbound *outbound, size_t len)
 {
+    struct buffer *buffer = &outbound->buffer;
+    assert(!outbound->is_segment_open);
     outbound->sent += len;
     outbound->handed += len;
-    if (outbound->sent == outbound->buffer.len) outbound->sent = outbound->buffer.len = 0;
+    if (outbound->sent < outbound_pending(outbound)) return;
+    buffer_consume(buffer, outbound->sent); /* moves less than what was handed over since the last time */
+    outbound->sent = 0;
+    if (buffer->len == 0 && buffer->capacity > LIMIT_OUTPUT_BYTES * 2) buffer_dispose(buffer); /* a large message has passed */
 }

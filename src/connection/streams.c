@@ -28,6 +28,11 @@ static uintptr_t orphan_of(uint32_t epoch)
     return (uintptr_t)epoch << 1 | 1;
 }
 
+static uint32_t epoch_before(uint32_t epoch)
+{
+    return (epoch - 1) & INT32_MAX;
+}
+
 int32_t streams_take(struct streams *streams, struct attempt *attempt)
 {
     if (streams->used == LIMIT_STREAMS) return -1;
@@ -54,6 +59,7 @@ enum streams_release streams_release(struct streams *streams, int32_t id, struct
     streams->used--;
     if (*attempt != NULL) return STREAM_ATTEMPT;
     if (slot == orphan_of(streams->epoch)) streams->young--;
+    else if (slot == orphan_of(epoch_before(streams->epoch))) streams->middle--;
     else streams->old--;
     return STREAM_ORPHAN;
 }
@@ -67,7 +73,8 @@ void streams_orphan(struct streams *streams, int32_t id)
 
 void streams_age(struct streams *streams)
 {
-    streams->old += streams->young;
+    streams->old += streams->middle;
+    streams->middle = streams->young;
     streams->young = 0;
     streams->epoch = (streams->epoch + 1) & INT32_MAX;
 }

@@ -14,7 +14,7 @@ struct streams {
     uint16_t *rest;     /* ring of LIMIT_STREAMS ids at rest, oldest at `oldest` */
     uint32_t oldest;
     uint32_t used;      /* ids that are not at rest, orphans included */
-    uint32_t young, old; /* orphans of this epoch, and of earlier ones */
+    uint32_t young, middle, old; /* orphans of this epoch, of the one before, and of earlier ones */
     uint32_t epoch;
 };
 
@@ -24,7 +24,7 @@ void streams_dispose(struct streams *streams);
 
 static inline uint32_t streams_orphans(const struct streams *streams)
 {
-    return streams->young + streams->old;
+    return streams->young + streams->middle + streams->old;
 }
 
 /* The id that has rested longest, or -1 if all are in use. */
@@ -36,7 +36,7 @@ enum streams_release { STREAM_RESTING, STREAM_ORPHAN, STREAM_ATTEMPT };
 enum streams_release streams_release(struct streams *streams, int32_t id, struct attempt **attempt);
 /* Nobody waits any more, but the reply may still come. */
 void streams_orphan(struct streams *streams, int32_t id);
-/* A second or more has passed: orphans of the epoch that ends are old from now on. */
+/* An epoch ends. An orphan is old after the second end that it sees: it has then been one for a whole epoch at least. */
 void streams_age(struct streams *streams);
 
 #endif

@@ -137,20 +137,34 @@ void call_complete(struct call *call)
     session_push(session, call->queue, &call->completion);
 }
 
-/* USE was refused: back to the keyspace before, unless another has been chosen since. */
+static void replace_text(struct text **at, struct text *text)
+{
+    struct text *former = *at;
+    *at = text_ref(text);
+    text_unref(former);
+}
+
+/* USE was refused: back to the keyspace before, unless another has been chosen since. Then that one's way back goes there. */
 static void go_back(struct call *call)
 {
     struct cqlua_session *session = call->session;
-    if (!text_equal(session->keyspace, call->request.keyspace)) return;
-    text_unref(session->keyspace);
-    session->keyspace = text_ref(call->former);
+    struct text *refused = call->request.keyspace;
+    for (uint32_t i = 0; i < session->slots_count; i++) {
+        struct call *other = session->slots[i].call;
+        if (other != NULL && other != call && other->former != NULL && text_equal(other->former, refused))
+            replace_text(&other->former, call->former);
+    }
+    if (text_equal(session->keyspace, refused)) replace_text(&session->keyspace, call->former);
 }
 
-/* Where a failed page can be asked for again. */
-static void note_paging_state(struct call *call)
+/* The answer came and there is no memory to hand it on. */
+static struct cqlua_error *answer_lost(struct call *call)
 {
-    struct cqlua_error *error = call->completion.public.error;
-    if (!error_is_constant(error)) error->paging_state = error_keep_bytes(error, call->request.parameters.paging_state);
+    struct cqlua_error *error = error_new(call->session->memory, CQLUA_ENO_MEMORY, slice_of("out of memory"), 0);
+    if (error_is_constant(error)) return error;
+    error->may_have_executed = 1;
+    error_take_history(error, &call->request.history);
+    return error;
 }
 
 void call_done(struct cqlua_session *session, struct request *request)
@@ -161,9 +175,11 @@ void call_done(struct cqlua_session *session, struct request *request)
     request->error = NULL;
     if (public->error == NULL) {
         public->result = result_new(session->memory, request, session->cluster.now_us);
-        if (public->result == NULL) public->error = error_new(session->memory, CQLUA_ENO_MEMORY, slice_of("out of memory"), 0);
-    } else note_paging_state(call);
+        if (public->result == NULL) public->error = answer_lost(call);
+    }
+    if (public->error != NULL) error_keep_paging_state(public->error, request->parameters.paging_state); /* where to ask again */
     if (request->kind == REQUEST_USE && public->error != NULL) go_back(call);
+    if (public->error != NULL && public->error->code == CQLUA_EUNPREPARED) prepare_forget(session, request->prepared);
     call_complete(call);
 }
 
@@ -246,10 +262,20 @@ static int set_keyspace(struct call *call, const struct cqlua_statement *st)
     return 0;
 }
 
+/* Numbers that were meant in other units, or are none of an enum's. */
+static bool is_sane(const struct cqlua_call *options)
+{
+    return options->timeout_ms >= 0 && options->timeout_ms <= LIMIT_TIMEOUT && options->attempt_timeout_ms >= 0 &&
+           options->attempt_timeout_ms <= LIMIT_TIMEOUT && options->consistency <= CQLUA_LOCAL_ONE &&
+           options->serial_consistency <= CQLUA_LOCAL_SERIAL && options->page_size >= -1 && options->max_retries >= -1 &&
+           options->max_retries <= LIMIT_MAX_RETRIES;
+}
+
 static struct call *call_of(struct cqlua_session *session, struct cqlua_statement *st, struct cqlua_queue *queue, uint64_t tag, int *rc)
 {
     size_t values_len = 0;
     *rc = session_accepts(session);
+    if (*rc == 0 && !is_sane(&st->options)) *rc = CQLUA_EMISUSE;
     if (*rc == 0) *rc = statement_check(st, &values_len);
     if (*rc != 0) return NULL;
     struct call *call = call_new(session, st->prepared != NULL ? REQUEST_EXECUTE : REQUEST_QUERY, queue, tag);

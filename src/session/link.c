@@ -6,6 +6,13 @@ static struct cqlua_session *session_of(struct cluster *cluster)
     return container_of(cluster, struct cqlua_session, cluster);
 }
 
+/* What happened is followed up; a turn is asked for if that left something to do. */
+static void leave(struct cqlua_session *session)
+{
+    session_settle(session);
+    if (!list_is_empty(&session->cluster.connections.output) || session->cluster.waiting_count > 0) session_defer(session);
+}
+
 /* The session at work, its time set. */
 static struct cqlua_session *enter(struct cluster *cluster, int64_t now_us)
 {
@@ -18,15 +25,14 @@ void cqlua_lookup_done(struct cqlua_lookup *lookup, const struct cqlua_address *
 {
     struct cqlua_session *session = enter(lookup->cluster, now_us);
     lookup_done(lookup, addresses, count, reason == NULL ? "the name could not be resolved" : reason);
-    session_settle(session);
+    leave(session);
 }
 
 void cqlua_link_connected(struct cqlua_link *link, int code, const char *reason, int64_t now_us)
 {
     struct cqlua_session *session = enter(link->node->cluster, now_us);
     pool_connected(link, code, reason == NULL ? cqlua_strerror(code) : reason);
-    session_settle(session);
-    session_defer(session);
+    leave(session);
 }
 
 void *cqlua_link_room(struct cqlua_link *link, size_t *len)
@@ -38,7 +44,7 @@ int cqlua_link_received(struct cqlua_link *link, size_t len, int64_t now_us)
 {
     struct cqlua_session *session = enter(link->node->cluster, now_us);
     connection_feed(&link->connection, len, now_us);
-    session_settle(session);
+    leave(session);
     if (link->has_pipe) return 0;
     return link->connection.failure.code == 0 ? CQLUA_ECLOSED : link->connection.failure.code;
 }
@@ -47,12 +53,12 @@ void cqlua_link_writable(struct cqlua_link *link, int64_t now_us)
 {
     struct cqlua_session *session = enter(link->node->cluster, now_us);
     pool_writable(link);
-    session_settle(session);
+    leave(session);
 }
 
 void cqlua_link_lost(struct cqlua_link *link, const char *reason, int64_t now_us)
 {
     struct cqlua_session *session = enter(link->node->cluster, now_us);
     pool_lost(link, reason == NULL ? "the connection was lost" : reason);
-    session_settle(session);
+    leave(session);
 }

@@ -58,6 +58,11 @@ struct cqlua_prepared *cqlua_session_prepared(struct cqlua_session *session, con
     return prepared;
 }
 
+void prepare_forget(struct cqlua_session *session, struct cqlua_prepared *prepared)
+{
+    if (prepared != NULL && prepared->is_cached) evict(session, prepared);
+}
+
 void prepare_dispose(struct cqlua_session *session)
 {
     while (!list_is_empty(&session->cache_order)) evict_oldest(session);
@@ -132,7 +137,10 @@ void prepare_start(struct cqlua_session *session)
 {
     for (struct list *at; (at = list_take(&session->unstarted)) != NULL;) {
         struct call *call = container_of(at, struct call, unstarted);
-        wheel_arm(&session->cluster.wheel, &call->timer, session->cluster.now_us + (int64_t)call->request.timeout_ms * 1000);
+        struct request *shared = &call->preparing->request;
+        int64_t deadline_us = session->cluster.now_us + (int64_t)call->request.timeout_ms * 1000;
+        wheel_arm(&session->cluster.wheel, &call->timer, deadline_us);
+        if (shared->state != REQUEST_SUBMITTED && shared->deadline_us < deadline_us) shared->deadline_us = deadline_us;
     }
 }
 
@@ -185,6 +193,7 @@ static int wait_for_text(struct call *call, struct cqlua_slice text)
     struct preparing *preparing = find_preparing(session, text, hash);
     if (preparing == NULL) preparing = start_preparing(session, text, hash, call->request.timeout_ms);
     if (preparing == NULL) return CQLUA_ENO_MEMORY;
+    if (preparing->request.timeout_ms < call->request.timeout_ms) preparing->request.timeout_ms = call->request.timeout_ms;
     call->preparing = preparing;
     list_append(&preparing->waiters, &call->preparing_link);
     list_append(&session->unstarted, &call->unstarted);

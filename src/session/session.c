@@ -258,6 +258,7 @@ void cqlua_session_turn(struct cqlua_session *session, int64_t now_us, int64_t w
     prepare_start(session);
     cluster_turn(&session->cluster, now_us);
     session_settle(session);
+    if (!session->is_closed && cluster_wants_turn(&session->cluster)) session_defer(session);
 }
 
 int64_t cqlua_session_due(const struct cqlua_session *session)

@@ -91,6 +91,7 @@ void prepare_done(struct cqlua_session *session, struct request *request);
 void prepare_start(struct cqlua_session *session);              /* deadlines of calls that this turn sees first */
 void prepare_expired(struct call *call);
 void prepare_cancel(struct call *call, int code, const char *text);
+void prepare_forget(struct cqlua_session *session, struct cqlua_prepared *prepared); /* it is out of date */
 void prepare_dispose(struct cqlua_session *session);
 
 /* ask.c */

@@ -131,17 +131,52 @@ static void does_not_fit(struct cqlua_statement *st, int index, const char *reas
 
 /* --- binding ------------------------------------------------------------------------------------------------------------------------ */
 
+/* The [bytes] value at an offset, as it stands: its length field and its bytes. */
+static struct cqlua_slice encoded(const struct cqlua_statement *st, uint32_t slot)
+{
+    const uint8_t *value = st->values + slot - 1;
+    int32_t len = (int32_t)load_u32(value);
+    return slice(value, 4 + (len > 0 ? (size_t)len : 0));
+}
+
+static size_t live_size(const struct cqlua_statement *st)
+{
+    size_t size = 0;
+    for (uint32_t i = 0; i < st->slots_count; i++)
+        if (st->slots[i] != 0) size += encoded(st, st->slots[i]).len;
+    return size;
+}
+
+/* Moves the values that are bound to `to`, in the order of the markers: what was bound before them goes. */
+static void move_live(struct cqlua_statement *st, uint8_t *to)
+{
+    size_t used = 0;
+    for (uint32_t i = 0; i < st->slots_count; i++) {
+        if (st->slots[i] == 0) continue;
+        struct cqlua_slice value = encoded(st, st->slots[i]);
+        memcpy(to + used, value.base, value.len);
+        st->slots[i] = (uint32_t)used + 1;
+        used += value.len;
+    }
+    st->values_len = used;
+    st->in_order = 1;
+    for (uint32_t i = 0; i < st->bound; i++)
+        if (st->slots[i] == 0) st->in_order = 0; /* markers are missing between */
+}
+
+/* Makes room for `size` more bytes: values that were bound again since do not count. */
 static int reserve(struct cqlua_statement *st, size_t size)
 {
-    size_t wanted = st->values_len + size, capacity = st->values_capacity;
-    if (wanted <= capacity) return 0;
+    if (st->values_len + size <= st->values_capacity) return 0;
+    size_t live = live_size(st), wanted = live + size, capacity = sizeof st->values_inline;
+    if (live < st->values_len) wanted *= 2; /* values are bound again and again: do not move them each time */
     if (wanted >= UINT32_MAX) return CQLUA_EFRAME_TOO_LARGE; /* slots hold 32-bit offsets; a frame is smaller anyway */
     while (capacity < wanted) capacity *= 2;
     struct memory *memory = st->prepared->memory;
-    bool is_inline = st->values == st->values_inline;
-    uint8_t *values = is_inline ? memory_get(memory, capacity) : memory_resize(memory, st->values, st->values_capacity, capacity);
+    uint8_t *values = memory_get(memory, capacity);
     if (values == NULL) return CQLUA_ENO_MEMORY;
-    if (is_inline) memcpy(values, st->values_inline, st->values_len);
+    move_live(st, values);
+    if (st->values != st->values_inline) memory_free(memory, st->values, st->values_capacity);
     st->values = values;
     st->values_capacity = capacity;
     return 0;
@@ -157,14 +192,20 @@ static int no_marker(struct cqlua_statement *st, int index)
     return CQLUA_EMISUSE;
 }
 
-static void note_slot(struct cqlua_statement *st, int index, size_t offset)
+/* The marker's value was written behind the others, up to `end`. One that takes the place of another as long is moved there. */
+static void note_slot(struct cqlua_statement *st, int index, size_t end)
 {
-    uint32_t *slot = &st->slots[index];
-    if (*slot == 0) {
-        if ((uint32_t)index != st->bound) st->in_order = 0;
-        st->bound++;
-    } else st->in_order = 0; /* bound again: the former bytes stay unused */
-    *slot = (uint32_t)offset + 1;
+    uint32_t *slot = &st->slots[index], former = *slot;
+    const uint8_t *value = st->values + st->values_len;
+    size_t size = end - st->values_len;
+    if (former != 0 && encoded(st, former).len == size) {
+        memcpy(st->values + former - 1, value, size);
+        return;
+    }
+    if (former != 0 || (uint32_t)index != st->bound) st->in_order = 0;
+    if (former == 0) st->bound++;
+    *slot = (uint32_t)st->values_len + 1;
+    st->values_len = end;
 }
 
 int cqlua_bind_value(struct cqlua_statement *st, int index, const struct cqlua_value *value)
@@ -189,8 +230,7 @@ int cqlua_bind_value(struct cqlua_statement *st, int index, const struct cqlua_v
         does_not_fit(st, index, reason == NULL ? cqlua_strerror(rc) : reason);
         return rc;
     }
-    note_slot(st, index, st->values_len);
-    st->values_len = buffer.len;
+    note_slot(st, index, buffer.len);
     return 0;
 }
 
@@ -208,11 +248,7 @@ int statement_check(struct cqlua_statement *st, size_t *values_len)
     if (st->slots_count == 0) return 0;
     *values_len = 2 + st->values_len;
     if (st->in_order) return 0;
-    *values_len = 2;
-    for (uint32_t i = 0; i < st->slots_count; i++) {
-        int32_t len = (int32_t)load_u32(st->values + st->slots[i] - 1);
-        *values_len += 4 + (len > 0 ? (size_t)len : 0);
-    }
+    *values_len = 2 + live_size(st);
     return 0;
 }
 
@@ -225,11 +261,9 @@ void statement_gather(const struct cqlua_statement *st, uint8_t *out)
         return;
     }
     for (uint32_t i = 0; i < st->slots_count; i++) {
-        const uint8_t *value = st->values + st->slots[i] - 1;
-        int32_t len = (int32_t)load_u32(value);
-        size_t size = 4 + (len > 0 ? (size_t)len : 0);
-        memcpy(out, value, size);
-        out += size;
+        struct cqlua_slice value = encoded(st, st->slots[i]);
+        memcpy(out, value.base, value.len);
+        out += value.len;
     }
 }
 
