@@ -69,9 +69,11 @@ end
 -- The page after one with this paging state; also what result:next_page() calls.
 function fetch(self, statement, state, timeout_ms)
   local me = enter()
+  local rows
   local tag, err = core.fetch(self._core, statement, state, timeout_ms)
-  if not tag then return nil, err end
-  return complete(self, nil, answer(self._core, me, tag))
+  if tag then rows, err = complete(self, nil, answer(self._core, me, tag)) end
+  if not rows then err.paging_state = err.paging_state or state end -- where to resume
+  return rows, err
 end
 
 -- Submitting --------------------------------------------------------------------------------------

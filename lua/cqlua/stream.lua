@@ -53,6 +53,12 @@ local function finish(self, err)
   wake_all(self)
 end
 
+-- Ends it because a page failed; the error says where to resume.
+local function failed(self, err)
+  if self._state and not err.paging_state then err.paging_state = self._state end
+  finish(self, err)
+end
+
 local function milliseconds(seconds)
   return math.max(1, math.floor(seconds * 1000))
 end
@@ -71,12 +77,12 @@ end
 local function ask(self)
   local limit = limit_of(self)
   if limit == false then
-    return finish(self, errors.new("timeout", "total_timeout has passed", { paging_state = self._state or nil }))
+    return failed(self, errors.new("timeout", "total_timeout has passed"))
   end
   local tag, err = core.fetch(self._db._core, self._statement, self._state or nil, limit, true)
   if not tag then
     self._full = err.name == "queue_full" and self._db._on_full == "wait"
-    if not self._full then finish(self, err) end
+    if not self._full then failed(self, err) end
     return
   end
   self._tag = tag
@@ -101,11 +107,6 @@ local function page_arrived(self, page, shape)
   if not more or self._asked == self._max_pages then finish(self, false) end
   ask_if_wanted(self)
   wake_all(self)
-end
-
-local function failed(self, err)
-  if self._state and not err.paging_state then err.paging_state = self._state end
-  finish(self, err)
 end
 
 -- The text was prepared: the first page can be asked for. Misuse shows only now; the first `next` raises it.
@@ -179,7 +180,7 @@ end
 local function wait_for_room(self, me)
   self._full = false
   if not request.wait_for_room(me, self._page_timeout or self._request_timeout) then
-    finish(self, errors.new("timeout", "the deadline passed while the stream waited for room in the queue"))
+    failed(self, errors.new("timeout", "the deadline passed while the stream waited for room in the queue"))
   end
 end
 
