@@ -68,7 +68,8 @@ static void submit_write(struct cqlua_statement *st, int64_t i)
 {
     char name[32], email[48];
     int id = (int)(i % 1000);
-    int name_len = snprintf(name, sizeof name, "user-%08d", id), email_len = snprintf(email, sizeof email, "user%d@example.com", id);
+    int name_len = snprintf(name, sizeof name, "user-%08d", id),
+        email_len = snprintf(email, sizeof email, "user%d@example.com", id);
     cqlua_statement_reset(st);
     cqlua_bind_i32(st, 0, id);
     cqlua_bind_text(st, 1, name, (size_t)name_len);
@@ -197,8 +198,8 @@ int main(int argc, char **argv)
     double wall = seconds() - start;
     struct rusage use;
     getrusage(RUSAGE_SELF, &use);
-    printf("{\"peer\":\"cqlua C\",\"wl\":\"%s\",\"ops\":%lld,\"ops_s\":%.0f,\"cpu_us\":%.3f,\"rss_mb\":%ld}\n", workload->name, (long long)ops,
-           (double)ops / wall, cpu / (double)ops, use.ru_maxrss / 1024);
+    printf("{\"peer\":\"cqlua C\",\"wl\":\"%s\",\"ops\":%lld,\"ops_s\":%.0f,\"cpu_us\":%.3f,\"rss_mb\":%ld}\n", workload->name,
+           (long long)ops, (double)ops / wall, cpu / (double)ops, use.ru_maxrss / 1024);
     cqlua_prepared_unref(bench.prepared);
     cqlua_session_close(bench.session, 0);
     cqlua_session_free(bench.session);

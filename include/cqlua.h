@@ -35,12 +35,13 @@ struct cqlua_slice {
     size_t len;
 };
 
-/* --- errors -------------------------------------------------------------------------------------------------------------- */
+/* --- errors ---------------------------------------------------------------------------------------------------------------- */
 
 enum { CQLUA_OK = 0, CQLUA_NULL = 1, CQLUA_MORE_PAGES = 2 };
 
 /* Every error: its constant, value, name in Lua, and what it means and what to do. The classes: below 100 the client's own,
  * from 100 the server's (native protocol v5, section 9). */
+/* clang-format off */
 #define CQLUA_ERRORS(X)                                                                                                       \
     X(TIMEOUT, 1, timeout, "the deadline passed before an answer came")                                                      \
     X(QUEUE_FULL, 2, queue_full, "the session's queue of waiting requests is full")                                          \
@@ -81,6 +82,7 @@ enum { CQLUA_OK = 0, CQLUA_NULL = 1, CQLUA_MORE_PAGES = 2 };
     X(CONFIG_ERROR, 117, config_error, "the query is invalid for the server's configuration")                                \
     X(ALREADY_EXISTS, 118, already_exists, "the keyspace or table exists already")                                           \
     X(UNPREPARED, 119, unprepared, "the server does not know the prepared statement")
+/* clang-format on */
 
 #define CQLUA_ERROR_CODE(constant, value, name, text) CQLUA_E##constant = -(value),
 enum cqlua_error_code { CQLUA_ERRORS(CQLUA_ERROR_CODE) CQLUA_ERROR_CODES_END = 0 };
@@ -123,7 +125,7 @@ struct cqlua_error {
     size_t attempts_count;
 };
 
-/* --- memory -------------------------------------------------------------------------------------------------------------- */
+/* --- memory ---------------------------------------------------------------------------------------------------------------- */
 
 /* All memory of a session and its loop comes from here. `resize` behaves like realloc: size 0 frees and returns NULL. It
  * must not call into cqlua: it is the only code of the user that the library calls. */
@@ -132,7 +134,7 @@ struct cqlua_allocator {
     void *arg;
 };
 
-/* --- the loop ------------------------------------------------------------------------------------------------------------ */
+/* --- the loop -------------------------------------------------------------------------------------------------------------- */
 
 struct cqlua_loop;
 
@@ -177,7 +179,7 @@ CQLUA_EXPORT int64_t cqlua_loop_clock(struct cqlua_loop *loop);
 /* Ends the loop's own use of the host's loop. Sessions must have been freed. NULL is harmless. */
 CQLUA_EXPORT void cqlua_loop_free(struct cqlua_loop *loop);
 
-/* --- options ------------------------------------------------------------------------------------------------------------- */
+/* --- options --------------------------------------------------------------------------------------------------------------- */
 
 enum cqlua_consistency {
     CQLUA_ANY = 0x00,
@@ -218,20 +220,20 @@ struct cqlua_options {
     int32_t heartbeat_interval_ms, heartbeat_timeout_ms; /* 10,000 of silence; 5,000 to answer */
     int32_t reconnect_min_ms, reconnect_max_ms;          /* 1,000 and 60,000: exponential, with jitter */
     int32_t connections_min, connections_max;            /* 1 and 4 for each node */
-    int32_t max_retries;        /* 3; -1: none */
-    int32_t max_in_flight;      /* 32,767 for each connection */
-    int32_t max_queued;         /* 131,072 requests waiting in the session */
-    int32_t max_prepared;       /* 4,096 statements in the cache */
-    int64_t max_frame_bytes;    /* 256 MiB */
-    int consistency;            /* 0 (ANY) means LOCAL_QUORUM: ask for ANY in the statement's options */
-    int32_t page_size;          /* 5,000 rows */
-    struct cqlua_allocator allocator;  /* malloc */
-    struct cqlua_transport *transport; /* NULL: sockets and c-ares on the loop; see <cqlua/transport.h> */
+    int32_t max_retries;                                 /* 3; -1: none */
+    int32_t max_in_flight;                               /* 32,767 for each connection */
+    int32_t max_queued;                                  /* 131,072 requests waiting in the session */
+    int32_t max_prepared;                                /* 4,096 statements in the cache */
+    int64_t max_frame_bytes;                             /* 256 MiB */
+    int consistency;                                     /* 0 (ANY) means LOCAL_QUORUM: ask for ANY in the statement's options */
+    int32_t page_size;                                   /* 5,000 rows */
+    struct cqlua_allocator allocator;                    /* malloc */
+    struct cqlua_transport *transport;                   /* NULL: sockets and c-ares on the loop; see <cqlua/transport.h> */
 };
 #define cqlua_options_init(options) cqlua_options_init_sized((options), sizeof *(options))
 CQLUA_EXPORT void cqlua_options_init_sized(struct cqlua_options *options, size_t size);
 
-/* --- session ------------------------------------------------------------------------------------------------------------- */
+/* --- session --------------------------------------------------------------------------------------------------------------- */
 
 struct cqlua_session;
 struct cqlua_prepared;
@@ -247,8 +249,8 @@ typedef void cqlua_prepared_fn(void *arg, struct cqlua_prepared *prepared, const
 /* Opens a session on the loop; does no I/O itself. `on_open` (may be NULL) hears once whether the first connection came up.
  * Requests may be submitted at once: they wait for it, their deadlines running. Errors: MISUSE (a bad option: nothing was
  * opened), UNSUPPORTED, NO_MEMORY; cqlua_options_check says what is wrong with an option. */
-CQLUA_EXPORT int cqlua_session_open(struct cqlua_session **session, const struct cqlua_options *options,
-                                    struct cqlua_loop *loop, cqlua_open_fn *on_open, void *arg);
+CQLUA_EXPORT int cqlua_session_open(struct cqlua_session **session, const struct cqlua_options *options, struct cqlua_loop *loop,
+                                    cqlua_open_fn *on_open, void *arg);
 /* The same, the outcome as a completion of kind CQLUA_OPENED with this tag. The session's questions go to the queue too, and
  * with the same tag a completion of kind CQLUA_CLOSED when it has closed. `loop` may be NULL if options->transport is given: the
  * host then makes the session's turns (<cqlua/transport.h>). */
@@ -280,25 +282,25 @@ CQLUA_EXPORT int64_t cqlua_session_use(struct cqlua_session *session, const char
 CQLUA_EXPORT int64_t cqlua_session_use_to(struct cqlua_session *session, const char *keyspace, struct cqlua_queue *queue,
                                           uint64_t tag);
 
-/* --- statements ---------------------------------------------------------------------------------------------------------- */
+/* --- statements ------------------------------------------------------------------------------------------------------------ */
 
 /* What one call may ask for; zeros mean the session's defaults. */
 struct cqlua_call {
-    int32_t timeout_ms;            /* 0: the session's; at most 300,000 */
-    int32_t attempt_timeout_ms;    /* 0: the session's */
-    int32_t consistency;           /* -1: the session's */
-    int32_t serial_consistency;    /* -1: the server's */
-    int32_t page_size;             /* 0: the session's; -1: no paging */
-    int32_t idempotent;            /* CQLUA_DEFAULT: SELECT yes, all else no */
-    int32_t max_retries;           /* 0: the session's; -1: none */
-    int32_t tracing;               /* 1: the server traces the request */
-    int32_t has_timestamp;         /* 1: `timestamp_us` counts */
-    int32_t has_now_in_seconds;    /* 1: `now_in_seconds` counts (v5) */
+    int32_t timeout_ms;         /* 0: the session's; at most 300,000 */
+    int32_t attempt_timeout_ms; /* 0: the session's */
+    int32_t consistency;        /* -1: the session's */
+    int32_t serial_consistency; /* -1: the server's */
+    int32_t page_size;          /* 0: the session's; -1: no paging */
+    int32_t idempotent;         /* CQLUA_DEFAULT: SELECT yes, all else no */
+    int32_t max_retries;        /* 0: the session's; -1: none */
+    int32_t tracing;            /* 1: the server traces the request */
+    int32_t has_timestamp;      /* 1: `timestamp_us` counts */
+    int32_t has_now_in_seconds; /* 1: `now_in_seconds` counts (v5) */
     int64_t timestamp_us;
     int32_t now_in_seconds;
-    int32_t values_nil_as;         /* reserved */
+    int32_t values_nil_as;           /* reserved */
     struct cqlua_slice paging_state; /* empty: from the start. Borrowed until the statement is executed */
-    const char *keyspace;          /* NULL: the session's; v5 only. Borrowed until the statement is executed */
+    const char *keyspace;            /* NULL: the session's; v5 only. Borrowed until the statement is executed */
 };
 
 enum { CQLUA_STATEMENT_VALUES = 256, CQLUA_STATEMENT_SLOTS = 16 };
@@ -311,9 +313,9 @@ struct cqlua_statement {
     const char *text; /* borrowed from the caller until execute */
     size_t text_len;
     struct cqlua_error *error;
-    uint8_t *values;       /* [bytes] values in the order of binding */
+    uint8_t *values; /* [bytes] values in the order of binding */
     size_t values_len, values_capacity;
-    uint32_t *slots;       /* by marker: 1 + offset into values, 0 if unbound */
+    uint32_t *slots; /* by marker: 1 + offset into values, 0 if unbound */
     uint32_t slots_count, bound, in_order;
     int32_t open_depth;
     uint8_t values_inline[CQLUA_STATEMENT_VALUES];
@@ -349,10 +351,10 @@ CQLUA_EXPORT int cqlua_bind_blob(struct cqlua_statement *st, int index, const vo
 CQLUA_EXPORT int cqlua_bind_uuid(struct cqlua_statement *st, int index, const uint8_t value[16]);
 CQLUA_EXPORT int cqlua_bind_inet(struct cqlua_statement *st, int index, const uint8_t *value, size_t len); /* 4 or 16 bytes */
 CQLUA_EXPORT int cqlua_bind_date(struct cqlua_statement *st, int index, int32_t days_since_1970);
-CQLUA_EXPORT int cqlua_bind_time(struct cqlua_statement *st, int index, int64_t nanoseconds);        /* 0 .. 86399999999999 */
+CQLUA_EXPORT int cqlua_bind_time(struct cqlua_statement *st, int index, int64_t nanoseconds);       /* 0 .. 86399999999999 */
 CQLUA_EXPORT int cqlua_bind_timestamp(struct cqlua_statement *st, int index, int64_t milliseconds); /* since 1970 */
 
-/* --- values of every type at once, for bindings -------------------------------------------------------------------------- */
+/* --- values of every type at once, for bindings ---------------------------------------------------------------------------- */
 
 /* What a cell or a bind value is, in the C type that carries it exactly. */
 enum cqlua_kind {
@@ -396,7 +398,7 @@ CQLUA_EXPORT int cqlua_bind_value(struct cqlua_statement *st, int index, const s
 /* A new random (version 4) UUID, and a time-based (version 1) one for a time in milliseconds. 0, or MISUSE (no entropy). */
 CQLUA_EXPORT int cqlua_uuid(uint8_t out[16]);
 
-/* --- prepared statements ------------------------------------------------------------------------------------------------- */
+/* --- prepared statements --------------------------------------------------------------------------------------------------- */
 
 /* Every pointer is borrowed from the prepared statement or the result. Slices of names are also NUL-terminated. */
 struct cqlua_column {
@@ -420,7 +422,7 @@ CQLUA_EXPORT const char *cqlua_prepared_nearest(const struct cqlua_prepared *pre
 /* 1 if the statement reads only (SELECT). */
 CQLUA_EXPORT int cqlua_prepared_is_select(const struct cqlua_prepared *prepared);
 
-/* --- requests ------------------------------------------------------------------------------------------------------------ */
+/* --- requests -------------------------------------------------------------------------------------------------------------- */
 
 /* Prepares a text on one node; cached by keyspace and text, requests for the same text share one message. */
 CQLUA_EXPORT int64_t cqlua_prepare(struct cqlua_session *session, const char *text, cqlua_prepared_fn *fn, void *arg);
@@ -437,7 +439,7 @@ CQLUA_EXPORT struct cqlua_prepared *cqlua_session_prepared(struct cqlua_session 
 /* Completes a request as `cancelled` (in the loop's next turn). 0, or MISUSE if it has completed already. */
 CQLUA_EXPORT int cqlua_cancel(struct cqlua_session *session, int64_t id);
 
-/* --- completions --------------------------------------------------------------------------------------------------------- */
+/* --- completions ----------------------------------------------------------------------------------------------------------- */
 
 enum cqlua_completion_kind { CQLUA_RESULT, CQLUA_PREPARED, CQLUA_OPENED, CQLUA_CLOSED, CQLUA_ASK };
 enum cqlua_question { CQLUA_ASK_NOTHING, CQLUA_ASK_CREDENTIALS };
@@ -471,7 +473,7 @@ struct cqlua_reply {
 /* Answers a question: 0, or MISUSE if nobody waits for it any more. */
 CQLUA_EXPORT int cqlua_answer(struct cqlua_session *session, int64_t question, const struct cqlua_reply *reply);
 
-/* --- results ------------------------------------------------------------------------------------------------------------- */
+/* --- results --------------------------------------------------------------------------------------------------------------- */
 
 /* A result kept beyond its callback. A small one moves out of the receive buffer it shares: slices read before stay valid
  * until the callback returns, those to be kept longer are read again from the value returned. NULL if out of memory. */

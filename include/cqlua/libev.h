@@ -34,9 +34,9 @@ extern "C" {
 struct cqlua_libev_host {
     struct ev_loop *ev;      /* the user's; borrowed */
     struct cqlua_loop *loop; /* whose hooks these are */
-    ev_timer timer;      /* the next turn, when nothing happens before */
-    ev_prepare deferred; /* never started: pending, when a turn is owed before the loop sleeps */
-    int watches;         /* descriptors that are watched */
+    ev_timer timer;          /* the next turn, when nothing happens before */
+    ev_prepare deferred;     /* never started: pending, when a turn is owed before the loop sleeps */
+    int watches;             /* descriptors that are watched */
 };
 
 /* ... and of one descriptor. */

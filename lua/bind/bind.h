@@ -26,8 +26,8 @@ struct bind_state {
     int int64_make; /* function() -> the number in `box` as int64_t cdata; LuaJIT only */
     int empty_shape;
     const void *loop_type, *queue_type, *session_type, *prepared_type, *call_type, *statement_type, *page_type, *pump_type;
-    int64_t box;           /* what int64_make reads */
-    size_t pinned, grown;  /* bytes of pages held; and those pinned since the collector was last pushed */
+    int64_t box;          /* what int64_make reads */
+    size_t pinned, grown; /* bytes of pages held; and those pinned since the collector was last pushed */
 };
 struct bind_state *bind_state_of(lua_State *L); /* upvalue 1 of every function */
 
@@ -68,10 +68,10 @@ enum { BIND_BATCH = 256 };
 
 struct bind_queue {
     struct cqlua_queue *queue;
-    struct bind_slot *slots; /* by tag - 1 */
+    struct bind_slot *slots;             /* by tag - 1 */
     uint32_t count, capacity, free_head; /* free_head: a tag, 0 for none */
     uint32_t in_use;
-    struct bind_session *sessions;       /* the live ones */
+    struct bind_session *sessions; /* the live ones */
     struct bind_statement *free_statements;
     uint32_t free_statements_count;
     uint32_t serial; /* of the last session opened */
@@ -95,7 +95,7 @@ void bind_call_init(struct bind_call *call); /* asks for nothing */
 void bind_call_read(lua_State *L, int table, struct bind_call *call);
 /* Fields of an options table, checked before by options.lua. */
 int32_t bind_int_field(lua_State *L, int table, const char *field, int32_t otherwise);
-int32_t bind_seconds_field(lua_State *L, int table, const char *field); /* milliseconds; 0 if nil */
+int32_t bind_seconds_field(lua_State *L, int table, const char *field);               /* milliseconds; 0 if nil */
 const char *bind_text_field(lua_State *L, int table, const char *field, size_t *len); /* borrowed from the table */
 
 struct bind_session {
@@ -145,10 +145,10 @@ struct bind_loop *bind_check_loop(lua_State *L, int index);
 struct bind_queue *bind_check_queue(lua_State *L, int index);
 struct bind_session *bind_check_session(lua_State *L, int index);
 struct bind_pump *bind_test_pump(lua_State *L, int index);
-void bind_push_prepared(lua_State *L, struct cqlua_prepared *prepared); /* takes the reference */
+void bind_push_prepared(lua_State *L, struct cqlua_prepared *prepared);   /* takes the reference */
 void bind_push_statement(lua_State *L, struct bind_statement *statement); /* adds a reference */
-void bind_push_column(lua_State *L, const struct cqlua_column *column); /* { name =, type =, keyspace =, table = } */
-struct bind_page *bind_push_page(lua_State *L, unsigned bigint); /* an empty one, */
+void bind_push_column(lua_State *L, const struct cqlua_column *column);   /* { name =, type =, keyspace =, table = } */
+struct bind_page *bind_push_page(lua_State *L, unsigned bigint);          /* an empty one, */
 void bind_page_fill(lua_State *L, struct bind_page *page, struct cqlua_result *result); /* which takes a reference */
 
 /* Errors: each pushes one error object. */
@@ -163,11 +163,9 @@ int bind_failed(lua_State *L);
 struct bind_statement *bind_statement_new(struct bind_queue *queue);
 /* Of a prepared one with the values at stack index `params`, or of the text at `text`. NULL: pushed nil, and an error object or a
  * string that is to be raised. */
-struct bind_statement *bind_statement_prepared(lua_State *L, struct bind_session *session,
-                                               const struct bind_prepared *prepared, int params,
-                                               const struct bind_call *call);
-struct bind_statement *bind_statement_text(lua_State *L, struct bind_session *session, int text,
-                                           const struct bind_call *call);
+struct bind_statement *bind_statement_prepared(lua_State *L, struct bind_session *session, const struct bind_prepared *prepared,
+                                               int params, const struct bind_call *call);
+struct bind_statement *bind_statement_text(lua_State *L, struct bind_session *session, int text, const struct bind_call *call);
 struct bind_statement *bind_check_statement(lua_State *L, int index);
 void bind_statement_unref(struct bind_queue *queue, struct bind_statement *statement);
 extern const char bind_unset; /* its address is cqlua.unset */
@@ -183,8 +181,7 @@ struct bind_builder {
     unsigned bigint;
     uint32_t row; /* number within the page of the first one, for errors */
 };
-int bind_rows_build(lua_State *L, const struct bind_builder *build, const struct cqlua_result *result,
-                    struct cqlua_rows *cursor);
+int bind_rows_build(lua_State *L, const struct bind_builder *build, const struct cqlua_result *result, struct cqlua_rows *cursor);
 int bind_push_int64(lua_State *L, int64_t value, unsigned bigint); /* 0, or 1: inexact as a number, nothing pushed */
 
 /* Results. */

@@ -102,8 +102,8 @@ static void read_times(lua_State *L, int table, struct cqlua_call *call)
 
 void bind_call_read(lua_State *L, int table, struct bind_call *call)
 {
-    static const char *const bigints[] = { "int64", "number", "string", NULL };
-    static const char *const nils[] = { "error", "unset", "null", NULL };
+    static const char *const bigints[] = {"int64", "number", "string", NULL};
+    static const char *const nils[] = {"error", "unset", "null", NULL};
     read_numbers(L, table, &call->call);
     read_times(L, table, &call->call);
     call->bigint = (uint8_t)choice_field(L, table, "bigint", bigints);
@@ -127,7 +127,7 @@ static int call_new(lua_State *L)
     bind_call_read(L, 1, call);
     storage = (char *)(call + 1);
     if (state != NULL) memcpy(storage, state, state_len);
-    call->call.paging_state = (struct cqlua_slice){ state != NULL ? storage : NULL, state_len };
+    call->call.paging_state = (struct cqlua_slice){state != NULL ? storage : NULL, state_len};
     if (keyspace != NULL) {
         memcpy(storage + state_len, keyspace, keyspace_len + 1);
         call->call.keyspace = storage + state_len;
@@ -135,8 +135,8 @@ static int call_new(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg metamethods[] = { { NULL, NULL } };
-static const luaL_Reg functions[] = { { "call", call_new }, { NULL, NULL } };
+static const luaL_Reg metamethods[] = {{NULL, NULL}};
+static const luaL_Reg functions[] = {{"call", call_new}, {NULL, NULL}};
 
 void bind_open_call(lua_State *L)
 {

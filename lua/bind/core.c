@@ -96,7 +96,7 @@ static int core_uuid(lua_State *L)
 {
     uint8_t bytes[16];
     char text[CQLUA_TEXT_MAX];
-    struct cqlua_value value = { .kind = CQLUA_KIND_UUID, .bytes = { bytes, sizeof bytes } };
+    struct cqlua_value value = {.kind = CQLUA_KIND_UUID, .bytes = {bytes, sizeof bytes}};
     int len, rc = cqlua_uuid(bytes);
     if (rc < 0) return luaL_error(L, "%s", cqlua_strerror(rc));
     len = cqlua_value_text(&value, text);
@@ -134,10 +134,10 @@ static void push_kinds(lua_State *L)
         const char *name;
         enum cqlua_kind kind;
     } kinds[] = {
-        { "BOOL", CQLUA_KIND_BOOL },   { "INT", CQLUA_KIND_INT },   { "BIGINT", CQLUA_KIND_BIGINT },
-        { "FLOAT", CQLUA_KIND_FLOAT }, { "DOUBLE", CQLUA_KIND_DOUBLE }, { "TEXT", CQLUA_KIND_TEXT },
-        { "BLOB", CQLUA_KIND_BLOB },   { "UUID", CQLUA_KIND_UUID }, { "INET", CQLUA_KIND_INET },
-        { "DATE", CQLUA_KIND_DATE },   { "TIME", CQLUA_KIND_TIME }, { "TIMESTAMP", CQLUA_KIND_TIMESTAMP },
+        {"BOOL", CQLUA_KIND_BOOL},   {"INT", CQLUA_KIND_INT},       {"BIGINT", CQLUA_KIND_BIGINT},
+        {"FLOAT", CQLUA_KIND_FLOAT}, {"DOUBLE", CQLUA_KIND_DOUBLE}, {"TEXT", CQLUA_KIND_TEXT},
+        {"BLOB", CQLUA_KIND_BLOB},   {"UUID", CQLUA_KIND_UUID},     {"INET", CQLUA_KIND_INET},
+        {"DATE", CQLUA_KIND_DATE},   {"TIME", CQLUA_KIND_TIME},     {"TIMESTAMP", CQLUA_KIND_TIMESTAMP},
     };
     size_t i;
     lua_newtable(L);
@@ -148,9 +148,9 @@ static void push_kinds(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    { "setup", core_setup }, { "box", core_box },   { "pinned", core_pinned },
-    { "uuid", core_uuid },   { "wall", core_wall }, { "consistencies", core_consistencies },
-    { NULL, NULL },
+    {"setup", core_setup}, {"box", core_box},   {"pinned", core_pinned},
+    {"uuid", core_uuid},   {"wall", core_wall}, {"consistencies", core_consistencies},
+    {NULL, NULL},
 };
 
 static int open_all(lua_State *L)

@@ -14,7 +14,7 @@ struct packed {
     int64_t queue_us, wire_us;
     int32_t applied;
     uint32_t has_more;
-    uint32_t attempts, warnings; /* their number */
+    uint32_t attempts, warnings;                   /* their number */
     uint32_t coordinator, state, tracing, payload; /* bytes of each, which follow in this order; then attempts, then warnings */
 };
 struct packed_attempt {
@@ -59,8 +59,8 @@ static void write_attempts(struct writer *w, const struct cqlua_attempt *attempt
 {
     size_t i;
     for (i = 0; i < count; i++) {
-        struct packed_attempt attempt = { attempts[i].started_us, attempts[i].duration_us, attempts[i].outcome,
-                                          (uint32_t)text_length(attempts[i].node) };
+        struct packed_attempt attempt = {attempts[i].started_us, attempts[i].duration_us, attempts[i].outcome,
+                                         (uint32_t)text_length(attempts[i].node)};
         write_bytes(w, &attempt, sizeof attempt);
         write_bytes(w, attempts[i].node, attempt.node);
     }
@@ -86,19 +86,19 @@ void bind_push_info(lua_State *L, const struct cqlua_result *result)
     struct cqlua_slice state = cqlua_result_paging_state(result), tracing = cqlua_result_tracing_id(result);
     struct cqlua_slice payload = cqlua_result_custom_payload(result);
     int warnings = cqlua_result_warnings_count(result);
-    struct packed packed = { &packed_mark,
-                             cost.bytes_in,
-                             cost.bytes_out,
-                             cost.queue_us,
-                             cost.wire_us,
-                             cqlua_result_applied(result),
-                             (uint32_t)cqlua_result_has_more(result),
-                             (uint32_t)count,
-                             (uint32_t)warnings,
-                             (uint32_t)text_length(coordinator),
-                             (uint32_t)state.len,
-                             (uint32_t)tracing.len,
-                             (uint32_t)payload.len };
+    struct packed packed = {&packed_mark,
+                            cost.bytes_in,
+                            cost.bytes_out,
+                            cost.queue_us,
+                            cost.wire_us,
+                            cqlua_result_applied(result),
+                            (uint32_t)cqlua_result_has_more(result),
+                            (uint32_t)count,
+                            (uint32_t)warnings,
+                            (uint32_t)text_length(coordinator),
+                            (uint32_t)state.len,
+                            (uint32_t)tracing.len,
+                            (uint32_t)payload.len};
     struct writer w;
     total = sizeof packed + packed.coordinator + state.len + tracing.len + payload.len;
     total += attempts_length(attempts, count) + warnings_length(result, warnings);
@@ -204,14 +204,14 @@ static void push_payload(lua_State *L, const char *bytes, uint32_t len)
 }
 
 enum field { APPLIED, ATTEMPTS, COORDINATOR, COST, CUSTOM_PAYLOAD, HAS_MORE, PAGING_STATE, TRACING_ID, WARNINGS };
-static const char *const field_names[] = { "applied",  "attempts",     "coordinator", "cost",     "custom_payload",
-                                           "has_more", "paging_state", "tracing_id",  "warnings", NULL };
+static const char *const field_names[] = {"applied",  "attempts",     "coordinator", "cost",     "custom_payload",
+                                          "has_more", "paging_state", "tracing_id",  "warnings", NULL};
 
 /* The tracing id is 16 bytes: read as a uuid. */
 static void push_tracing(lua_State *L, const char *bytes, uint32_t len)
 {
     char text[CQLUA_TEXT_MAX];
-    struct cqlua_value value = { .kind = CQLUA_KIND_UUID, .bytes = { bytes, len } };
+    struct cqlua_value value = {.kind = CQLUA_KIND_UUID, .bytes = {bytes, len}};
     int written = len == 16 ? cqlua_value_text(&value, text) : 0;
     push_text(L, text, written > 0 ? (uint32_t)written : 0);
 }
@@ -293,7 +293,7 @@ void bind_push_shape(lua_State *L, struct bind_session *session, const struct cq
     lua_remove(L, -2);
 }
 
-static const luaL_Reg functions[] = { { "info", info_get }, { NULL, NULL } };
+static const luaL_Reg functions[] = {{"info", info_get}, {NULL, NULL}};
 
 void bind_open_info(lua_State *L)
 {

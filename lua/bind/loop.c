@@ -60,10 +60,8 @@ static int loop_gc(lua_State *L)
     return 0;
 }
 
-static const luaL_Reg metamethods[] = { { "__gc", loop_gc }, { NULL, NULL } };
-static const luaL_Reg functions[] = {
-    { "loop_new", loop_new }, { "loop_step", loop_step }, { "loop_now", loop_now }, { NULL, NULL }
-};
+static const luaL_Reg metamethods[] = {{"__gc", loop_gc}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"loop_new", loop_new}, {"loop_step", loop_step}, {"loop_now", loop_now}, {NULL, NULL}};
 
 void bind_open_loop(lua_State *L)
 {

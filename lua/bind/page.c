@@ -124,7 +124,7 @@ static int page_state(lua_State *L)
 static int page_build(lua_State *L)
 {
     struct bind_page *page = check_held(L, 1);
-    struct bind_builder build = { .names = 6, .metatable = 7, .into = 3, .bigint = page->bigint };
+    struct bind_builder build = {.names = 6, .metatable = 7, .into = 3, .bigint = page->bigint};
     uint32_t left = cqlua_result_count(page->result) - page->next_row;
     luaL_checktype(L, 2, LUA_TTABLE);
     luaL_checktype(L, 3, LUA_TTABLE);
@@ -141,11 +141,10 @@ static int page_build(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg metamethods[] = { { "__gc", page_gc }, { NULL, NULL } };
+static const luaL_Reg metamethods[] = {{"__gc", page_gc}, {NULL, NULL}};
 static const luaL_Reg functions[] = {
-    { "page_release", page_release }, { "page_count", page_count }, { "page_body", page_body },
-    { "page_info", page_info },       { "page_build", page_build }, { "page_statement", page_statement },
-    { "page_state", page_state },     { NULL, NULL },
+    {"page_release", page_release}, {"page_count", page_count},         {"page_body", page_body},   {"page_info", page_info},
+    {"page_build", page_build},     {"page_statement", page_statement}, {"page_state", page_state}, {NULL, NULL},
 };
 
 void bind_open_page(lua_State *L)

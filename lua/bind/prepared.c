@@ -108,7 +108,7 @@ static int prepared_index(lua_State *L)
 static int prepared_tostring(lua_State *L)
 {
     struct bind_prepared *held = check_prepared(L, 1);
-    struct cqlua_slice text = { "", 0 };
+    struct cqlua_slice text = {"", 0};
     if (held->prepared != NULL) text = cqlua_prepared_text(held->prepared);
     lua_pushliteral(L, "cqlua.prepared (");
     lua_pushlstring(L, text.base, text.len);
@@ -130,9 +130,8 @@ static int is_select(lua_State *L)
 }
 
 static const luaL_Reg metamethods[] = {
-    { "__gc", prepared_gc }, { "__index", prepared_index }, { "__tostring", prepared_tostring }, { NULL, NULL }
-};
-static const luaL_Reg functions[] = { { "is_prepared", is_prepared }, { "is_select", is_select }, { NULL, NULL } };
+    {"__gc", prepared_gc}, {"__index", prepared_index}, {"__tostring", prepared_tostring}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"is_prepared", is_prepared}, {"is_select", is_select}, {NULL, NULL}};
 
 void bind_open_prepared(lua_State *L)
 {

@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum record_kind { RESOLVE, CONNECT, WRITE, CLOSE };
-static const char *const record_names[] = { "resolve", "connect", "write", "close" };
+static const char *const record_names[] = {"resolve", "connect", "write", "close"};
 
 struct record {
     struct record *next;
@@ -118,7 +118,7 @@ static int pump_connect(void *self, struct cqlua_link *link, const struct cqlua_
 {
     struct bind_pump *pump = self;
     struct handle *handle = add_handle(pump);
-    struct cqlua_value value = { .kind = CQLUA_KIND_INET, .bytes = { address->bytes, address->len } };
+    struct cqlua_value value = {.kind = CQLUA_KIND_INET, .bytes = {address->bytes, address->len}};
     char text[CQLUA_TEXT_MAX];
     int len = cqlua_value_text(&value, text);
     if (handle == NULL) return CQLUA_ENO_MEMORY;
@@ -160,9 +160,14 @@ static int pump_entropy(void *self, void *out, size_t len)
     return 0;
 }
 
-static const struct cqlua_transport_ops ops = { .resolve = pump_resolve, .forget = pump_forget, .connect = pump_connect,
-                                                .write = pump_write,     .close = pump_close,   .defer = pump_defer,
-                                                .entropy = pump_entropy, .release = NULL };
+static const struct cqlua_transport_ops ops = {.resolve = pump_resolve,
+                                               .forget = pump_forget,
+                                               .connect = pump_connect,
+                                               .write = pump_write,
+                                               .close = pump_close,
+                                               .defer = pump_defer,
+                                               .entropy = pump_entropy,
+                                               .release = NULL};
 
 /* --- its life ----------------------------------------------------------------------------------------------------------------- */
 
@@ -361,11 +366,11 @@ static int pump_due(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg metamethods[] = { { "__gc", pump_gc }, { NULL, NULL } };
+static const luaL_Reg metamethods[] = {{"__gc", pump_gc}, {NULL, NULL}};
 static const luaL_Reg functions[] = {
-    { "pump_new", pump_new },           { "pump_next", pump_next }, { "pump_connected", pump_connected },
-    { "pump_received", pump_received }, { "pump_lost", pump_lost }, { "pump_resolved", pump_resolved },
-    { "pump_turn", pump_turn },         { "pump_due", pump_due },   { NULL, NULL },
+    {"pump_new", pump_new},           {"pump_next", pump_next}, {"pump_connected", pump_connected},
+    {"pump_received", pump_received}, {"pump_lost", pump_lost}, {"pump_resolved", pump_resolved},
+    {"pump_turn", pump_turn},         {"pump_due", pump_due},   {NULL, NULL},
 };
 
 void bind_open_pump(lua_State *L)

@@ -104,8 +104,7 @@ void bind_queue_unref(struct bind_queue *queue)
     if (queue == NULL || --queue->refs > 0) return;
     cqlua_completions_release(queue->batch, queue->batch_count);
     for (i = 0; i < queue->count; i++)
-        if (queue->slots[i].used && queue->slots[i].statement != NULL)
-            bind_statement_unref(NULL, queue->slots[i].statement);
+        if (queue->slots[i].used && queue->slots[i].statement != NULL) bind_statement_unref(NULL, queue->slots[i].statement);
     cqlua_queue_free(queue->queue);
     free_statements(queue);
     free(queue->slots);
@@ -196,7 +195,7 @@ static void push_meta(lua_State *L, const struct bind_slot *slot, const struct c
 static void push_rows(lua_State *L, const struct bind_slot *slot, const struct cqlua_result *result)
 {
     struct cqlua_rows cursor;
-    struct bind_builder build = { .names = NAMES, .metatable = METATABLE, .into = lua_gettop(L) + 1, .first = 1 };
+    struct bind_builder build = {.names = NAMES, .metatable = METATABLE, .into = lua_gettop(L) + 1, .first = 1};
     build.count = rows_kept(result);
     build.bigint = slot->statement != NULL ? slot->statement->bigint : BIND_BIGINT_DEFAULT;
     lua_createtable(L, (int)build.count, 0);
@@ -321,7 +320,7 @@ static int queue_take(lua_State *L)
 {
     struct bind_queue *queue = bind_check_queue(L, 1);
     struct bind_state *state = bind_state_of(L);
-    struct shape_key loaded = { NULL, 0 };
+    struct shape_key loaded = {NULL, 0};
     int n = 0;
     luaL_checktype(L, OUT, LUA_TTABLE);
     if (refill(queue) == 0) {
@@ -358,10 +357,9 @@ static int queue_outstanding(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg metamethods[] = { { "__gc", queue_gc }, { NULL, NULL } };
+static const luaL_Reg metamethods[] = {{"__gc", queue_gc}, {NULL, NULL}};
 static const luaL_Reg functions[] = {
-    { "queue_new", queue_new }, { "take", queue_take }, { "outstanding", queue_outstanding }, { NULL, NULL }
-};
+    {"queue_new", queue_new}, {"take", queue_take}, {"outstanding", queue_outstanding}, {NULL, NULL}};
 
 void bind_open_queue(lua_State *L)
 {

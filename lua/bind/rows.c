@@ -141,8 +141,8 @@ static void push_failure(struct reading *r, const struct cqlua_result *result, i
         bind_push_named(r->L, r->code, "row %lu of the page %s", (unsigned long)row + 1, r->why);
         return;
     }
-    bind_push_named(r->L, r->code, "column '%s' (%s) of row %lu of the page %s", (const char *)column.name.base,
-                    column.type, (unsigned long)row + 1, r->why);
+    bind_push_named(r->L, r->code, "column '%s' (%s) of row %lu of the page %s", (const char *)column.name.base, column.type,
+                    (unsigned long)row + 1, r->why);
     lua_pushlstring(r->L, column.name.base, column.name.len);
     lua_setfield(r->L, -2, "column");
 }
@@ -167,10 +167,9 @@ static int push_row(struct reading *r, const struct bind_builder *build, const s
     return -1;
 }
 
-int bind_rows_build(lua_State *L, const struct bind_builder *build, const struct cqlua_result *result,
-                    struct cqlua_rows *cursor)
+int bind_rows_build(lua_State *L, const struct bind_builder *build, const struct cqlua_result *result, struct cqlua_rows *cursor)
 {
-    struct reading r = { .L = L, .bigint = build->bigint };
+    struct reading r = {.L = L, .bigint = build->bigint};
     int columns = cqlua_result_columns_count(result), bad;
     uint32_t i;
     for (i = 0; i < build->count; i++) {

@@ -124,8 +124,8 @@ static int session_open(lua_State *L)
     if (lua_istable(L, -1)) bind_call_read(L, lua_gettop(L), &session->defaults);
     lua_pop(L, 1);
     if (session->pump != NULL) opt.transport = bind_pump_transport(session->pump);
-    rc = cqlua_session_open_to(&session->session, &opt, session->loop != NULL ? session->loop->loop : NULL,
-                               session->queue->queue, session->serial);
+    rc = cqlua_session_open_to(&session->session, &opt, session->loop != NULL ? session->loop->loop : NULL, session->queue->queue,
+                               session->serial);
     if (rc < 0) {
         session->session = NULL;
         return open_failed(L, &opt, rc);
@@ -246,10 +246,10 @@ static int session_fetch(lua_State *L)
     int results;
     if (session == NULL) return 2;
     lua_settop(L, 5);
-    statement->st.options.paging_state = (struct cqlua_slice){ state, state != NULL ? len : 0 };
+    statement->st.options.paging_state = (struct cqlua_slice){state, state != NULL ? len : 0};
     statement->refs++;
     results = submit(L, session, statement, lua_toboolean(L, 5), 4);
-    statement->st.options.paging_state = (struct cqlua_slice){ NULL, 0 };
+    statement->st.options.paging_state = (struct cqlua_slice){NULL, 0};
     return results;
 }
 
@@ -288,8 +288,7 @@ static int session_use(lua_State *L)
     if (session == NULL) return 2;
     tag = bind_slot_take(session->queue, session);
     if (tag == 0) return submit_failed(L, NULL, CQLUA_ENO_MEMORY);
-    return submitted(L, session->queue, tag,
-                     cqlua_session_use_to(session->session, keyspace, session->queue->queue, tag));
+    return submitted(L, session->queue, tag, cqlua_session_use_to(session->session, keyspace, session->queue->queue, tag));
 }
 
 /* cancel(session, tag): its completion still comes. */
@@ -308,7 +307,7 @@ static int session_cancel(lua_State *L)
 static int session_answer(lua_State *L)
 {
     struct bind_session *session = bind_check_session(L, 1);
-    struct cqlua_reply answer = { NULL, NULL };
+    struct cqlua_reply answer = {NULL, NULL};
     size_t len;
     const char *id = luaL_checklstring(L, 2, &len);
     int64_t question;
@@ -414,23 +413,13 @@ static int session_version(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg metamethods[] = { { "__gc", session_gc }, { NULL, NULL } };
+static const luaL_Reg metamethods[] = {{"__gc", session_gc}, {NULL, NULL}};
 static const luaL_Reg functions[] = {
-    { "session_open", session_open },
-    { "session_close", session_close },
-    { "session_is_closed", session_is_closed },
-    { "session_free", session_free },
-    { "session_count", session_count },
-    { "session_version", session_version },
-    { "submit", session_submit },
-    { "submit_text", session_submit_text },
-    { "statement", session_statement },
-    { "fetch", session_fetch },
-    { "prepare", session_prepare },
-    { "use", session_use },
-    { "cancel", session_cancel },
-    { "answer", session_answer },
-    { NULL, NULL },
+    {"session_open", session_open}, {"session_close", session_close},     {"session_is_closed", session_is_closed},
+    {"session_free", session_free}, {"session_count", session_count},     {"session_version", session_version},
+    {"submit", session_submit},     {"submit_text", session_submit_text}, {"statement", session_statement},
+    {"fetch", session_fetch},       {"prepare", session_prepare},         {"use", session_use},
+    {"cancel", session_cancel},     {"answer", session_answer},           {NULL, NULL},
 };
 
 void bind_open_session(lua_State *L)

@@ -46,9 +46,8 @@ static int fail(lua_State *L, struct bind_queue *queue, struct bind_statement *s
 }
 
 /* A statement of a prepared one with the values at `params`. NULL: pushed nil, and an error or a string to be raised. */
-struct bind_statement *bind_statement_prepared(lua_State *L, struct bind_session *session,
-                                               const struct bind_prepared *prepared, int params,
-                                               const struct bind_call *call)
+struct bind_statement *bind_statement_prepared(lua_State *L, struct bind_session *session, const struct bind_prepared *prepared,
+                                               int params, const struct bind_call *call)
 {
     struct bind_statement *statement = bind_statement_new(session->queue);
     unsigned nil_as = call != NULL && call->nil_as != 0 ? call->nil_as : session->defaults.nil_as;
@@ -67,8 +66,7 @@ struct bind_statement *bind_statement_prepared(lua_State *L, struct bind_session
 }
 
 /* A statement of a text without values. NULL: pushed nil and an error. */
-struct bind_statement *bind_statement_text(lua_State *L, struct bind_session *session, int text,
-                                           const struct bind_call *call)
+struct bind_statement *bind_statement_text(lua_State *L, struct bind_session *session, int text, const struct bind_call *call)
 {
     struct bind_statement *statement = bind_statement_new(session->queue);
     size_t len;
@@ -90,7 +88,7 @@ struct bind_statement *bind_statement_text(lua_State *L, struct bind_session *se
     return statement;
 }
 
-static const luaL_Reg metamethods[] = { { "__gc", statement_gc }, { NULL, NULL } };
+static const luaL_Reg metamethods[] = {{"__gc", statement_gc}, {NULL, NULL}};
 
 void bind_open_statement(lua_State *L)
 {

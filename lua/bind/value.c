@@ -286,8 +286,7 @@ static int stray_key(lua_State *L, const struct bind_prepared *prepared, int by_
     key = lua_tostring(L, -1);
     if (by_name) {
         near = lua_type(L, -2) == LUA_TSTRING ? cqlua_prepared_nearest(prepared->prepared, key) : NULL;
-        if (near != NULL)
-            lua_pushfstring(L, "'%s' is no bind marker of the statement; did you mean '%s'?", key, near);
+        if (near != NULL) lua_pushfstring(L, "'%s' is no bind marker of the statement; did you mean '%s'?", key, near);
         else lua_pushfstring(L, "'%s' is no bind marker of the statement", key);
     } else if (lua_type(L, -2) == LUA_TNUMBER) {
         lua_pushfstring(L, "a value at %s is past the end: the statement has %d bind markers", key, prepared->count);
@@ -318,10 +317,9 @@ static int is_by_name(lua_State *L, int table)
     return by_name;
 }
 
-static int bind_table(lua_State *L, struct cqlua_statement *st, const struct bind_prepared *prepared, int table,
-                      unsigned nil_as)
+static int bind_table(lua_State *L, struct cqlua_statement *st, const struct bind_prepared *prepared, int table, unsigned nil_as)
 {
-    struct binding b = { L, st, NULL, 0 };
+    struct binding b = {L, st, NULL, 0};
     int rc, first_failure = BOUND, names, by_name = is_by_name(L, table);
     lua_Integer found = 0;
     lua_rawgeti(L, LUA_REGISTRYINDEX, prepared->names);
@@ -344,7 +342,7 @@ static int bind_table(lua_State *L, struct cqlua_statement *st, const struct bin
 
 static int bind_nothings(lua_State *L, struct cqlua_statement *st, const struct bind_prepared *prepared, unsigned nil_as)
 {
-    struct binding b = { L, st, NULL, 0 };
+    struct binding b = {L, st, NULL, 0};
     int rc = BOUND;
     for (b.index = 0; b.index < prepared->count && rc == BOUND; b.index++) {
         b.param = &prepared->params[b.index];
@@ -403,7 +401,7 @@ static int value_int64(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = { { "int64", value_int64 }, { NULL, NULL } };
+static const luaL_Reg functions[] = {{"int64", value_int64}, {NULL, NULL}};
 
 void bind_open_value(lua_State *L)
 {
