@@ -43,8 +43,19 @@ build_rock() {
     luarocks --lua-version 5.1 --tree "$cache/rock" make --deps-mode none rockspec/cqlua-scm-1.rockspec
 }
 
+# The specs of authentication, against a node of their own that asks for a password.
+test_auth() {
+    local status=0 place='--instance auth --address-base 127.0.0.40'
+    # shellcheck disable=SC2086
+    ./dev cassandra start --auth $place || return 1
+    CQLUA_TEST_AUTH_CONTACT_POINTS=127.0.0.40:9042 run_ctest build -R '^live\.auth$' || status=1
+    ./dev cassandra stop --instance auth
+    return $status
+}
+
 test_all() {
     local status=0
+    test_auth || status=1
     dev_build --sanitize || return 1
     run_ctest build-asan -LE check || status=1
     if have luarocks; then step "build the rock" build_rock || status=1; fi
