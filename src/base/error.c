@@ -5,14 +5,24 @@ struct box {
     struct memory *memory;
     struct history history;
     struct text *paging_state; /* NULL: none */
-    size_t size, used; /* of texts[] */
+    size_t size, used;         /* of texts[] */
     char texts[];
 };
 
 /* It stands for errors that there was no memory to make: what they would have said of the statement's effect is not known. */
 static const struct cqlua_error no_memory = {
-    .code = CQLUA_ENO_MEMORY, .name = "no_memory", .message = "out of memory", .server_code = -1, .may_have_executed = 1,
-    .consistency = -1, .required = -1, .received = -1, .alive = -1, .failures = -1, .block_for = -1, .contentions = -1,
+    .code = CQLUA_ENO_MEMORY,
+    .name = "no_memory",
+    .message = "out of memory",
+    .server_code = -1,
+    .may_have_executed = 1,
+    .consistency = -1,
+    .required = -1,
+    .received = -1,
+    .alive = -1,
+    .failures = -1,
+    .block_for = -1,
+    .contentions = -1,
     .index = -1,
 };
 
@@ -108,8 +118,8 @@ static const char *moved(const struct box *from, const struct box *to, const voi
 static void move_texts(const struct box *from, struct box *to)
 {
     struct cqlua_error *error = &to->error;
-    const char **texts[] = {&error->message, &error->write_type, &error->keyspace, &error->table, &error->function,
-                            &error->arg_types, &error->column};
+    const char **texts[] = {&error->message,  &error->write_type, &error->keyspace, &error->table,
+                            &error->function, &error->arg_types,  &error->column};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) *texts[i] = moved(from, to, *texts[i]);
     error->statement_id.base = moved(from, to, error->statement_id.base);
     error->failure_map.base = moved(from, to, error->failure_map.base);

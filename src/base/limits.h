@@ -23,12 +23,12 @@ enum {
     LIMIT_OLD_ORPHANS = 1024,
     DEFAULT_CONNECTIONS_MIN = 1,
     DEFAULT_CONNECTIONS_MAX = 4,
-    LIMIT_CONNECTIONS = 64,                     /* of one node */
-    LIMIT_OUTPUT_BYTES = 1 << 20,               /* unsent bytes beyond which a connection takes no new request */
-    LIMIT_FRAME_UNAUTHENTICATED = 64 * 1024,    /* SEC9 */
+    LIMIT_CONNECTIONS = 64,                  /* of one node */
+    LIMIT_OUTPUT_BYTES = 1 << 20,            /* unsent bytes beyond which a connection takes no new request */
+    LIMIT_FRAME_UNAUTHENTICATED = 64 * 1024, /* SEC9 */
     DEFAULT_FRAME_BYTES = 256 * 1024 * 1024,
-    RECEIVE_BLOCK = 64 * 1024,                  /* capacity of a receive block */
-    RECEIVE_ROOM_MIN = 8 * 1024,                /* a read gets at least this much */
+    RECEIVE_BLOCK = 64 * 1024,   /* capacity of a receive block */
+    RECEIVE_ROOM_MIN = 8 * 1024, /* a read gets at least this much */
 
     /* the cluster */
     LIMIT_NODES = 4096,
@@ -43,10 +43,10 @@ enum {
     LIMIT_REQUESTS = 1 << 22, /* alive at once */
     DEFAULT_PREPARED = 4096,
     DEFAULT_PAGE_SIZE = 5000,
-    LIMIT_VALUES = 65535,                 /* bind markers, and columns of a result */
-    LIMIT_NAME = 65535,                   /* a [string] */
-    LIMIT_ERROR_TEXT = 4096,              /* bytes kept of a server's message */
-    LIMIT_CLASS_NAME = 4096,              /* an authenticator's or a custom type's class */
+    LIMIT_VALUES = 65535,    /* bind markers, and columns of a result */
+    LIMIT_NAME = 65535,      /* a [string] */
+    LIMIT_ERROR_TEXT = 4096, /* bytes kept of a server's message */
+    LIMIT_CLASS_NAME = 4096, /* an authenticator's or a custom type's class */
     LIMIT_CREDENTIAL = 4096,
 
     /* the codec */
@@ -57,7 +57,7 @@ enum {
     SMALL_STEP = 64,
     SMALL_MAX = 1024,
     LIMIT_KEPT_BYTES = 1 << 20,
-    LIMIT_SPARES = 2,             /* large receive blocks */
+    LIMIT_SPARES = 2,               /* large receive blocks */
     LIMIT_SPARE_BYTES = 768 * 1024, /* a larger one is given back */
 };
 

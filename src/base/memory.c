@@ -18,10 +18,10 @@ struct kept {
 
 struct memory {
     struct cqlua_allocator allocator;
-    size_t held;       /* bytes allocated and not freed, as asked for */
-    size_t live;       /* allocations not freed */
-    size_t kept_bytes; /* in the lists */
-    bool released;     /* the owner is gone: keep nothing, and end with the last allocation */
+    size_t held;                 /* bytes allocated and not freed, as asked for */
+    size_t live;                 /* allocations not freed */
+    size_t kept_bytes;           /* in the lists */
+    bool released;               /* the owner is gone: keep nothing, and end with the last allocation */
     struct kept *small[CLASSES]; /* by (size - 1) / SMALL_STEP */
     struct kept *blocks;         /* of exactly BLOCK_SIZE */
     struct {

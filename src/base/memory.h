@@ -35,6 +35,6 @@ size_t memory_held(const struct memory *memory);
 /* Overwrites a secret in a way that the compiler keeps (SEC7). */
 void memory_wipe(void *base, size_t size);
 
-#define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 #endif

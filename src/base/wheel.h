@@ -16,10 +16,10 @@ struct timer {
 };
 
 struct wheel {
-    struct list slots[WHEEL_SLOTS]; /* by tick modulo WHEEL_SLOTS */
+    struct list slots[WHEEL_SLOTS];      /* by tick modulo WHEEL_SLOTS */
     uint64_t occupied[WHEEL_SLOTS / 64]; /* a bit set: the slot may hold timers */
     struct list fired;
-    int64_t tick;  /* every timer due up to here has fired */
+    int64_t tick; /* every timer due up to here has fired */
     size_t armed;
 };
 

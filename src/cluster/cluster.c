@@ -15,9 +15,17 @@ void cluster_init(struct cluster *cluster, struct memory *memory, const struct c
     timer_init(&cluster->timer, TIMER_CLUSTER);
     cluster->connections.memory = memory;
     cluster->connections.wheel = &cluster->wheel;
-    struct list *lists[] = {&cluster->nodes, &cluster->lookups, &cluster->submitted, &cluster->waiting, &cluster->in_flight,
-                            &cluster->completed, &cluster->asking, &cluster->dead, &cluster->connections.answers,
-                            &cluster->connections.changed, &cluster->connections.output};
+    struct list *lists[] = {&cluster->nodes,
+                            &cluster->lookups,
+                            &cluster->submitted,
+                            &cluster->waiting,
+                            &cluster->in_flight,
+                            &cluster->completed,
+                            &cluster->asking,
+                            &cluster->dead,
+                            &cluster->connections.answers,
+                            &cluster->connections.changed,
+                            &cluster->connections.output};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) list_init(lists[i]);
 }
 
@@ -33,7 +41,7 @@ void cluster_connect(struct cluster *cluster, struct text *keyspace, int64_t now
         pool_open(container_of(at, struct node, link));
 }
 
-/* --- stopping ---------------------------------------------------------------------------------------------------------------- */
+/* --- stopping -------------------------------------------------------------------------------------------------------------- */
 
 static void close_pool(struct node *node)
 {
@@ -78,7 +86,8 @@ static void stop(struct cluster *cluster, enum cluster_state state, const struct
     stop_lookups(cluster);
     cluster_settle(cluster); /* answers that have arrived are delivered */
     fail_all(cluster, failure);
-    for (struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next) close_pool(container_of(at, struct node, link));
+    for (struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next)
+        close_pool(container_of(at, struct node, link));
     cluster_settle(cluster);
 }
 
@@ -153,7 +162,9 @@ bool cluster_fire(struct cluster *cluster, struct timer *timer, int64_t now_us)
     cluster->now_us = now_us;
     switch (timer->kind) {
     case TIMER_CONNECTION: connection_step(container_of(timer, struct connection, timer), CONNECTION_TIME, now_us); break;
-    case TIMER_ORPHANS: connection_step(container_of(timer, struct connection, orphan_timer), CONNECTION_ORPHAN_TIME, now_us); break;
+    case TIMER_ORPHANS:
+        connection_step(container_of(timer, struct connection, orphan_timer), CONNECTION_ORPHAN_TIME, now_us);
+        break;
     case TIMER_REQUEST: request_time(cluster, container_of(timer, struct request, timer)); break;
     case TIMER_NODE: node_time(container_of(timer, struct node, timer)); break;
     case TIMER_LOOKUP: lookup_start(container_of(timer, struct cqlua_lookup, timer)); break;

@@ -22,30 +22,30 @@ struct node {
     struct cluster *cluster;
     uint64_t id;
     struct cqlua_address address;
-    struct text *name;        /* the address as text: history entries refer to it */
-    struct list links;        /* the pool: all connections, in any state but closed */
-    uint32_t links_count;     /* that are not draining */
-    uint32_t ready_count;     /* that are ready, or switch the keyspace */
-    uint32_t failures;        /* attempts to connect that failed, since the last success */
-    bool is_refused;          /* it answered, and trying again would not help (C1) */
-    bool is_replacing;        /* a connection was closed on purpose, and its successor is on its way: requests wait for it */
-    struct failure failure;   /* the last */
-    struct timer timer;       /* the next attempt */
-    struct list repreparing;  /* struct reprepare */
+    struct text *name;       /* the address as text: history entries refer to it */
+    struct list links;       /* the pool: all connections, in any state but closed */
+    uint32_t links_count;    /* that are not draining */
+    uint32_t ready_count;    /* that are ready, or switch the keyspace */
+    uint32_t failures;       /* attempts to connect that failed, since the last success */
+    bool is_refused;         /* it answered, and trying again would not help (C1) */
+    bool is_replacing;       /* a connection was closed on purpose, and its successor is on its way: requests wait for it */
+    struct failure failure;  /* the last */
+    struct timer timer;      /* the next attempt */
+    struct list repreparing; /* struct reprepare */
 };
 
 /* One connection of a pool, and the transport's pipe below it. */
 struct cqlua_link {
-    struct list link;       /* in the pool; once closed, in the cluster's `dead` */
-    struct list asking;     /* in the cluster's `asking` while credentials are to be asked for */
+    struct list link;   /* in the pool; once closed, in the cluster's `dead` */
+    struct list asking; /* in the cluster's `asking` while credentials are to be asked for */
     struct node *node;
     struct connection connection;
     void *pipe;
     bool has_pipe;
-    bool is_counted_ready;  /* in node->ready_count */
-    bool is_draining;       /* no longer in node->links_count */
-    bool is_write_blocked;  /* the pipe took less than was given: wait for cqlua_link_writable */
-    int64_t question;       /* EXPECT_CREDENTIALS: the owner's, 0 if none was asked */
+    bool is_counted_ready; /* in node->ready_count */
+    bool is_draining;      /* no longer in node->links_count */
+    bool is_write_blocked; /* the pipe took less than was given: wait for cqlua_link_writable */
+    int64_t question;      /* EXPECT_CREDENTIALS: the owner's, 0 if none was asked */
 };
 
 /* A contact point that is a name. */
@@ -53,11 +53,11 @@ struct cqlua_lookup {
     struct list link;
     struct cluster *cluster;
     struct contact_point point;
-    bool is_asked;          /* the transport is resolving */
-    bool is_answered;       /* it became nodes */
+    bool is_asked;    /* the transport is resolving */
+    bool is_answered; /* it became nodes */
     uint32_t failures;
     struct failure failure;
-    struct timer timer;     /* the next attempt */
+    struct timer timer; /* the next attempt */
 };
 
 struct cluster_options {
@@ -74,23 +74,23 @@ struct cluster {
     struct cluster_options options;
     struct connection_config connections; /* shared by all connections */
     enum cluster_state state;
-    int version;             /* to try; agreed once UP */
+    int version; /* to try; agreed once UP */
     bool is_version_agreed;
-    struct text *keyspace;   /* to be in before the first connection counts (C1: unknown is an error); NULL: none */
+    struct text *keyspace; /* to be in before the first connection counts (C1: unknown is an error); NULL: none */
     struct list nodes, lookups;
     uint32_t nodes_count;
     uint64_t next_node_id, next_serial;
-    struct node *turn;       /* whose turn it is: round robin; NULL: the first */
-    struct timer timer;      /* CONNECTING: the deadline */
-    struct failure failure;  /* FAILED: why */
+    struct node *turn;                                    /* whose turn it is: round robin; NULL: the first */
+    struct timer timer;                                   /* CONNECTING: the deadline */
+    struct failure failure;                               /* FAILED: why */
     struct list submitted, waiting, in_flight, completed; /* requests */
     uint32_t waiting_count, in_flight_count;              /* waiting: submitted ones too */
-    struct list asking;      /* links that want credentials: the owner takes them out and asks */
-    struct list dead;        /* closed links: freed at the next turn, so that a caller may still look at its own */
+    struct list asking;                                   /* links that want credentials: the owner takes them out and asks */
+    struct list dead; /* closed links: freed at the next turn, so that a caller may still look at its own */
     uint32_t links_count;
-    bool is_unsettled;       /* since requests were last assigned, some may have got somewhere to go, or nowhere any more */
+    bool is_unsettled;          /* since requests were last assigned, some may have got somewhere to go, or nowhere any more */
     uint64_t retries, timeouts; /* counters */
-    int64_t now_us;          /* of the present call */
+    int64_t now_us;             /* of the present call */
 };
 
 /* `cluster` is the caller's memory. `connections` has its options set (not its queues). The transport is copied. */
@@ -131,7 +131,7 @@ bool cluster_cancel(struct cluster *cluster, struct request *request);
 /* Takes the next completed request; NULL if there is none. */
 struct request *cluster_take_completed(struct cluster *cluster);
 
-/* --- between the files of the cluster ------------------------------------------------------------------------------------- */
+/* --- between the files of the cluster -------------------------------------------------------------------------------------- */
 
 void cluster_fail(struct cluster *cluster); /* connecting has failed: cluster->failure says why */
 
@@ -140,8 +140,8 @@ enum pick { PICK_LINK, PICK_BUSY, PICK_NONE };
 /* The connection for the request's next attempt: BUSY if all that are up are full, or switch the keyspace. */
 enum pick pool_pick(struct cluster *cluster, const struct request *request, struct cqlua_link **link);
 bool pool_has_other(const struct cluster *cluster, const struct node *node); /* another node is connected */
-void pool_open(struct node *node);                                         /* one more connection */
-void pool_changed(struct cqlua_link *link);                                /* its connection's state changed */
+void pool_open(struct node *node);                                           /* one more connection */
+void pool_changed(struct cqlua_link *link);                                  /* its connection's state changed */
 void pool_flush(struct cqlua_link *link);
 void pool_free_dead(struct cluster *cluster);
 void node_time(struct node *node);

@@ -47,7 +47,7 @@ void node_free(struct node *node)
     memory_free(cluster->memory, node, sizeof *node);
 }
 
-/* --- contact points ---------------------------------------------------------------------------------------------------------- */
+/* --- contact points -------------------------------------------------------------------------------------------------------- */
 
 static int add_lookup(struct cluster *cluster, const struct contact_point *point)
 {
@@ -108,20 +108,20 @@ void lookup_done(struct cqlua_lookup *lookup, const struct cqlua_address *addres
     }
 }
 
-/* --- why connecting failed --------------------------------------------------------------------------------------------------- */
+/* --- why connecting failed ------------------------------------------------------------------------------------------------- */
 
 struct report {
     char text[FAILURE_TEXT];
     size_t len;
-    int code;      /* that all failures share; 0: none yet; NO_NODES: they differ, or are not final */
+    int code; /* that all failures share; 0: none yet; NO_NODES: they differ, or are not final */
     int32_t server_code;
 };
 
 static void report_add(struct report *report, const char *name, const struct failure *failure, bool is_final)
 {
     const char *why = failure->code == 0 ? "no answer yet" : failure->text;
-    int wrote = snprintf(report->text + report->len, sizeof report->text - report->len, "%s%s: %s",
-                         report->len == 0 ? "" : "; ", name, why);
+    int wrote = snprintf(report->text + report->len, sizeof report->text - report->len, "%s%s: %s", report->len == 0 ? "" : "; ",
+                         name, why);
     if (wrote > 0) report->len += (size_t)wrote;
     if (report->len >= sizeof report->text) report->len = sizeof report->text - 1;
     bool is_same = is_final && (report->code == 0 || report->code == failure->code);

@@ -5,7 +5,7 @@
 #include "cluster/backoff.h"
 #include "cluster/cluster.h"
 
-/* --- opening ----------------------------------------------------------------------------------------------------------------- */
+/* --- opening --------------------------------------------------------------------------------------------------------------- */
 
 static struct cqlua_link *link_new(struct node *node)
 {
@@ -62,7 +62,7 @@ void node_time(struct node *node)
     if (node->cluster->state <= CLUSTER_UP && node->links_count < node->cluster->options.connections_min) pool_open(node);
 }
 
-/* --- what the transport tells -------------------------------------------------------------------------------------------------- */
+/* --- what the transport tells ---------------------------------------------------------------------------------------------- */
 
 void pool_connected(struct cqlua_link *link, int code, const char *reason)
 {
@@ -97,7 +97,7 @@ void pool_flush(struct cqlua_link *link)
     link->is_write_blocked = (size_t)wrote < bytes.len;
 }
 
-/* --- changes of state ----------------------------------------------------------------------------------------------------------- */
+/* --- changes of state ------------------------------------------------------------------------------------------------------ */
 
 static void stop_counting_ready(struct cqlua_link *link)
 {
@@ -282,7 +282,7 @@ void pool_free_dead(struct cluster *cluster)
     }
 }
 
-/* --- choosing --------------------------------------------------------------------------------------------------------------- */
+/* --- choosing -------------------------------------------------------------------------------------------------------------- */
 
 /* All connections of a node are full: another one, if the pool may grow and none is on its way or has just failed. */
 static void grow(struct node *node)

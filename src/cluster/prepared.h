@@ -12,15 +12,15 @@
 struct cqlua_prepared {
     struct memory *memory;
     uint32_t refs;
-    struct map_entry entry;     /* in the session's cache, while is_cached */
+    struct map_entry entry; /* in the session's cache, while is_cached */
     bool is_cached;
-    struct list used;           /* in the session's cache, the most recently used last */
-    struct text *text;          /* the CQL */
-    struct text *keyspace;      /* in which it was prepared; NULL: none */
+    struct list used;      /* in the session's cache, the most recently used last */
+    struct text *text;     /* the CQL */
+    struct text *keyspace; /* in which it was prepared; NULL: none */
     struct text *id;
-    struct text *metadata_id;   /* v5: of `columns`; NULL below */
-    struct metadata *params;    /* of the bind markers */
-    struct metadata *columns;   /* of the result, as the server last told it */
+    struct text *metadata_id; /* v5: of `columns`; NULL below */
+    struct metadata *params;  /* of the bind markers */
+    struct metadata *columns; /* of the result, as the server last told it */
     enum cql_kind kind;
 };
 

@@ -17,7 +17,8 @@ void request_init(struct request *request, struct memory *memory, enum request_k
     request->kind = (uint8_t)kind;
     request->attempt.kind = ATTEMPT_REQUEST;
     request->attempt.stream = -1;
-    request->is_idempotent = request->is_tracing = request->needs_v5 = request->may_have_executed = request->is_reprepared = false;
+    request->is_idempotent = request->is_tracing = request->needs_v5 = request->may_have_executed = request->is_reprepared =
+        false;
     request->text = slice(NULL, 0);
     request->prepared = NULL;
     request->keyspace = NULL;
@@ -60,7 +61,7 @@ void request_dispose(struct request *request)
     history_dispose(&request->history);
 }
 
-/* --- states ------------------------------------------------------------------------------------------------------------------ */
+/* --- states ---------------------------------------------------------------------------------------------------------------- */
 
 static bool is_waiting(enum request_state state)
 {
@@ -152,7 +153,7 @@ void requests_start(struct cluster *cluster)
     }
 }
 
-/* --- sending ----------------------------------------------------------------------------------------------------------------- */
+/* --- sending --------------------------------------------------------------------------------------------------------------- */
 
 static struct message message_of(struct request *request, int version)
 {
@@ -192,7 +193,8 @@ static void arm(struct cluster *cluster, struct request *request)
 {
     int64_t due_us = request->deadline_us;
     request->attempt_deadline_us = cluster->now_us + (int64_t)request->attempt_timeout_ms * 1000;
-    if (cluster->nodes_count > 1 && can_move(request) && request->attempt_deadline_us < due_us) due_us = request->attempt_deadline_us;
+    if (cluster->nodes_count > 1 && can_move(request) && request->attempt_deadline_us < due_us)
+        due_us = request->attempt_deadline_us;
     if (due_us != request->deadline_us) wheel_arm(&cluster->wheel, &request->timer, due_us);
 }
 
@@ -215,7 +217,8 @@ static void send(struct cluster *cluster, struct request *request, struct cqlua_
     }
     if (request->needs_v5 && link->connection.version < 5) {
         struct failure failure;
-        failure_set(&failure, CQLUA_EUNSUPPORTED, "the options `keyspace` and `now_in_seconds` of a call need protocol v5; this is v%d",
+        failure_set(&failure, CQLUA_EUNSUPPORTED,
+                    "the options `keyspace` and `now_in_seconds` of a call need protocol v5; this is v%d",
                     link->connection.version);
         fail(cluster, request, &failure);
         return;
@@ -271,7 +274,7 @@ void requests_assign(struct cluster *cluster)
     }
 }
 
-/* --- retrying ---------------------------------------------------------------------------------------------------------------- */
+/* --- retrying -------------------------------------------------------------------------------------------------------------- */
 
 /* Whether there is somewhere else to go: another node; after a lost connection also another one of the same node. */
 static bool has_elsewhere(const struct cluster *cluster, const struct request *request, int code)
@@ -301,8 +304,8 @@ void request_lost(struct cluster *cluster, struct request *request, bool was_sen
     if (try_again(cluster, request, retry, CQLUA_ECONNECTION_LOST)) return;
     struct failure lost;
     bool is_protocol = failure->code == CQLUA_EPROTOCOL;
-    failure_set(&lost, is_protocol ? CQLUA_EPROTOCOL : CQLUA_ECONNECTION_LOST, "the connection to %s was lost before the answer came: %s%s",
-                request->node->name->chars, failure->text,
+    failure_set(&lost, is_protocol ? CQLUA_EPROTOCOL : CQLUA_ECONNECTION_LOST,
+                "the connection to %s was lost before the answer came: %s%s", request->node->name->chars, failure->text,
                 was_sent ? "" : " (the request had not been sent: it can be repeated safely)");
     fail(cluster, request, &lost);
 }
@@ -315,8 +318,8 @@ static void expire(struct cluster *cluster, struct request *request)
     if (request->state == REQUEST_WAITING && cluster->state == CLUSTER_CONNECTING)
         failure_set(&failure, CQLUA_ETIMEOUT, "no connection was ready within the request's %.3f s", waited);
     else if (request->state == REQUEST_WAITING)
-        failure_set(&failure, CQLUA_ETIMEOUT, "the request waited %.3f s and no connection had room for it: fewer at once, or more connections",
-                    waited);
+        failure_set(&failure, CQLUA_ETIMEOUT,
+                    "the request waited %.3f s and no connection had room for it: fewer at once, or more connections", waited);
     else
         failure_set(&failure, CQLUA_ETIMEOUT, "no answer from %s within %.3f s: a larger timeout, or a cheaper query, may help",
                     request->node->name->chars, waited);
@@ -348,7 +351,7 @@ void requests_fail_waiting(struct cluster *cluster, const struct failure *failur
     }
 }
 
-/* --- statements that a node has forgotten -------------------------------------------------------------------------------------- */
+/* --- statements that a node has forgotten ---------------------------------------------------------------------------------- */
 
 static struct reprepare *find_reprepare(struct node *node, const struct cqlua_prepared *prepared)
 {
@@ -402,7 +405,8 @@ static void wait_for_reprepare(struct cluster *cluster, struct request *request)
 static bool is_same_id(const struct reprepare *reprepare, struct failure *failure)
 {
     const struct result_message *result = &reprepare->request.result;
-    if (result->kind == RESULT_PREPARED && slice_equal(result->prepared.id, text_slice(reprepare->request.prepared->id))) return true;
+    if (result->kind == RESULT_PREPARED && slice_equal(result->prepared.id, text_slice(reprepare->request.prepared->id)))
+        return true;
     failure_set(failure, CQLUA_EUNPREPARED,
                 "the server now prepares this statement under another id: its table or keyspace was changed; prepare it again");
     return false;
@@ -444,7 +448,7 @@ static void end_reprepare(struct cluster *cluster, struct reprepare *reprepare)
     memory_free(cluster->memory, reprepare, sizeof *reprepare);
 }
 
-/* --- answers ----------------------------------------------------------------------------------------------------------------- */
+/* --- answers --------------------------------------------------------------------------------------------------------------- */
 
 static void answered_error(struct cluster *cluster, struct request *request, struct reader *reader)
 {
@@ -474,7 +478,8 @@ static void learn_columns(struct cluster *cluster, const struct request *request
     if (rows->metadata->serial == 0) rows->metadata->serial = ++cluster->next_serial;
     if (request->kind != REQUEST_EXECUTE || rows->metadata == request->expected) return;
     bool is_v5 = request->attempt.connection->version >= 5;
-    if (rows->new_metadata_id.base != NULL || !is_v5) prepared_set_columns(request->prepared, rows->metadata, rows->new_metadata_id);
+    if (rows->new_metadata_id.base != NULL || !is_v5)
+        prepared_set_columns(request->prepared, rows->metadata, rows->new_metadata_id);
 }
 
 static void answered_result(struct cluster *cluster, struct request *request, struct reader *reader)

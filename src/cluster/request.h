@@ -28,20 +28,20 @@ enum request_kind {
 };
 
 struct request {
-    struct list link;            /* by state: submitted, waiting, in flight, a node's repreparing waiters, completed */
+    struct list link; /* by state: submitted, waiting, in flight, a node's repreparing waiters, completed */
     enum request_state state;
-    uint8_t kind;                /* enum request_kind */
+    uint8_t kind; /* enum request_kind */
     bool is_idempotent;
     bool is_tracing;
-    bool needs_v5;               /* it has an option that older versions cannot say */
-    bool may_have_executed;      /* an attempt may have had an effect */
-    bool is_reprepared;          /* the present node was told the statement again */
+    bool needs_v5;          /* it has an option that older versions cannot say */
+    bool may_have_executed; /* an attempt may have had an effect */
+    bool is_reprepared;     /* the present node was told the statement again */
     int8_t retries_left;
-    struct timer timer;          /* the deadline, or the attempt's end if that comes first */
+    struct timer timer; /* the deadline, or the attempt's end if that comes first */
     int32_t timeout_ms, attempt_timeout_ms;
-    int64_t submitted_us;        /* the turn that first saw it: deadlines and queue time start there */
+    int64_t submitted_us; /* the turn that first saw it: deadlines and queue time start there */
     int64_t deadline_us, attempt_deadline_us;
-    int64_t sent_us;             /* when the last attempt's frame was queued */
+    int64_t sent_us; /* when the last attempt's frame was queued */
 
     /* the message; the slices are the owner's memory until completion */
     struct cqlua_slice text;
@@ -51,17 +51,17 @@ struct request {
 
     /* the live attempt */
     struct attempt attempt;
-    struct node *node;           /* of the last attempt */
-    struct node *pinned;         /* REPREPARE: the only node to go to; EXECUTE: the one that was just told the statement; or NULL */
-    struct metadata *expected;   /* the metadata whose id the attempt sent: a reference */
+    struct node *node;         /* of the last attempt */
+    struct node *pinned;       /* REPREPARE: the only node to go to; EXECUTE: the one that was just told the statement; or NULL */
+    struct metadata *expected; /* the metadata whose id the attempt sent: a reference */
     struct history history;
     uint64_t bytes_in, bytes_out; /* of all attempts */
 
     /* the outcome */
-    struct cqlua_error *error;   /* NULL: success */
+    struct cqlua_error *error;    /* NULL: success */
     struct result_message result; /* valid when there is no error; metadata references are in it */
     struct response_prefix prefix;
-    struct block *block;         /* what the slices of result and prefix point into: a reference */
+    struct block *block; /* what the slices of result and prefix point into: a reference */
 };
 
 /* A node's repair of a statement that it has forgotten: those who wait until it knows it again. */

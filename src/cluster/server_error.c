@@ -55,8 +55,8 @@ struct cqlua_error *server_error_object(struct memory *memory, const struct serv
     struct cqlua_slice message = cut(said->message, sizeof text - 128);
     int len = snprintf(text, sizeof text, "%.*s%s", (int)message.len, (const char *)message.base, advice(code));
     size_t types_len = join(said->arg_types, types, sizeof types);
-    struct cqlua_slice texts[] = {cut(said->write_type, 64), cut(said->keyspace, 256), cut(said->table, 256),
-                                  cut(said->function, 256), slice(types, types_len), cut(said->statement_id, 256),
+    struct cqlua_slice texts[] = {cut(said->write_type, 64),    cut(said->keyspace, 256), cut(said->table, 256),
+                                  cut(said->function, 256),     slice(types, types_len),  cut(said->statement_id, 256),
                                   cut(said->failure_map, 65536)};
     size_t extra = 0;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) extra += texts[i].len + 1;

@@ -206,8 +206,7 @@ static void accepted(struct connection *connection, int64_t now_us)
 static void send_credentials(struct connection *connection, struct cqlua_slice username, struct cqlua_slice password)
 {
     enter(connection, CONNECTION_EXPECT_AUTH);
-    submit_own(connection, &connection->own,
-               &(struct message){.opcode = OP_AUTH_RESPONSE, .id = username, .text = password});
+    submit_own(connection, &connection->own, &(struct message){.opcode = OP_AUTH_RESPONSE, .id = username, .text = password});
 }
 
 void connection_give_credentials(struct connection *connection, struct cqlua_slice username, struct cqlua_slice password)
@@ -224,7 +223,7 @@ static const char *refusal(const struct connection *connection, struct cqlua_sli
     if (config->username.base == NULL && !config->asks_credentials)
         return "the server asks for a user name and a password (%.*s): set auth";
     if (!authenticator_is_known(class_name, config->authenticators))
-        return "the server's authenticator %.*s is not one that may get the password: name it in `authenticators` if you trust it";
+        return "the server's authenticator %.*s may not get the password: name it in `authenticators` if you trust it";
     if (!connection->is_private && !config->allows_plaintext_auth)
         return "the password for %.*s would travel unencrypted: use TLS, or set allow_plaintext_auth if the network is trusted";
     return NULL;
@@ -351,7 +350,7 @@ static void handshake_answer(struct connection *connection, const struct inbound
         case CONNECTION_READY:
         case CONNECTION_DRAINING:
         case CONNECTION_CLOSED: unexpected(connection, opcode, "nothing"); break;
-    }
+        }
 }
 
 /* --- keyspaces below v5 ---------------------------------------------------------------------------------------------------- */
@@ -420,7 +419,9 @@ static struct attempt *take_waiting(struct connection *connection, const struct 
         return NULL;
     }
     switch (streams_release(&connection->streams, stream, &attempt)) {
-    case STREAM_RESTING: protocol_failure(connection, "the server answered on a stream id on which nothing was asked"); return NULL;
+    case STREAM_RESTING:
+        protocol_failure(connection, "the server answered on a stream id on which nothing was asked");
+        return NULL;
     case STREAM_ORPHAN: connection->config->late_replies++; return NULL;
     case STREAM_ATTEMPT: break;
     }
@@ -508,7 +509,8 @@ static void time_is_up(struct connection *connection, int64_t now_us)
         else connection_fail(connection, CQLUA_ECONNECTION_LOST, "no answer to USE came in time");
         break;
     case CONNECTION_EXPECT_PIPE:
-        connection_fail(connection, CQLUA_ECONNECT_FAILED, "the connection could not be made in time: is a firewall dropping it?");
+        connection_fail(connection, CQLUA_ECONNECT_FAILED,
+                        "the connection could not be made in time: is a firewall dropping it?");
         break;
     case CONNECTION_EXPECT_SUPPORTED:
     case CONNECTION_EXPECT_READY:

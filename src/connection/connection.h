@@ -30,9 +30,9 @@ struct attempt {
     struct list link;              /* in the queue of answers; else in none */
     struct connection *connection; /* of the last submit */
     int32_t stream;                /* its id while it is taken; else -1 */
-    uint8_t kind;            /* enum attempt_kind */
-    uint64_t end;            /* where its last byte stands in all the connection's output */
-    uint32_t bytes_out, bytes_in; /* of its frames */
+    uint8_t kind;                  /* enum attempt_kind */
+    uint64_t end;                  /* where its last byte stands in all the connection's output */
+    uint32_t bytes_out, bytes_in;  /* of its frames */
     /* the answer, once it is in the queue of answers; the block is a reference */
     uint8_t opcode, flags;
     struct cqlua_slice body;
@@ -82,12 +82,12 @@ enum { TIMER_CONNECTION = 1, TIMER_ORPHANS = 2 }; /* kinds of the timers below; 
 struct connection {
     struct connection_config *config;
     enum connection_state state;
-    uint8_t version;          /* of the protocol */
-    bool is_private;          /* loopback or encrypted: a password may travel */
-    bool is_keyspace_asked;   /* SWITCHING: USE was sent */
-    bool is_beating;          /* a heartbeat waits for its answer */
-    struct text *keyspace; /* the server's idea of it; NULL: none. A reference */
-    struct text *wanted;   /* EXPECT_KEYSPACE and before, SWITCHING: the one to USE. A reference */
+    uint8_t version;        /* of the protocol */
+    bool is_private;        /* loopback or encrypted: a password may travel */
+    bool is_keyspace_asked; /* SWITCHING: USE was sent */
+    bool is_beating;        /* a heartbeat waits for its answer */
+    struct text *keyspace;  /* the server's idea of it; NULL: none. A reference */
+    struct text *wanted;    /* EXPECT_KEYSPACE and before, SWITCHING: the one to USE. A reference */
     struct streams streams;
     struct inbound inbound;
     struct outbound outbound;

@@ -2,12 +2,9 @@
 
 /* The authenticators that take PLAIN and ship with Cassandra and its well-known relatives. */
 static const char *const known[] = {
-    "org.apache.cassandra.auth.PasswordAuthenticator",
-    "org.apache.cassandra.auth.MutualTlsWithPasswordFallbackAuthenticator",
-    "com.scylladb.auth.TransitionalAuthenticator",
-    "com.scylladb.auth.SaslauthdAuthenticator",
-    "com.amazon.helenus.auth.HelenusAuthenticator",
-    "com.ericsson.bss.cassandra.ecaudit.auth.AuditAuthenticator",
+    "org.apache.cassandra.auth.PasswordAuthenticator", "org.apache.cassandra.auth.MutualTlsWithPasswordFallbackAuthenticator",
+    "com.scylladb.auth.TransitionalAuthenticator",     "com.scylladb.auth.SaslauthdAuthenticator",
+    "com.amazon.helenus.auth.HelenusAuthenticator",    "com.ericsson.bss.cassandra.ecaudit.auth.AuditAuthenticator",
 };
 
 static bool list_has(struct cqlua_slice list, struct cqlua_slice name)

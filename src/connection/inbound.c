@@ -118,7 +118,7 @@ static int not_cql(const uint8_t *at, size_t have, struct failure *failure)
     return failure->code;
 }
 
-/* Looks at the frame at `at`, of which `have` > 0 bytes are there: its whole length, 0 if the header is not whole, or negative. */
+/* Looks at the frame at `at`, of which `have` > 0 bytes are there: its whole length, 0 without its header, or negative. */
 static int64_t measure(const struct inbound *inbound, const uint8_t *at, size_t have, struct failure *failure)
 {
     if (at[0] < 0x83 || at[0] > 0x8F) return not_cql(at, have, failure);
@@ -219,8 +219,9 @@ static int next_segment(struct inbound *inbound, struct segment_header *segment,
     *payload = at + SEGMENT_HEADER;
     inbound->start += whole;
     if (segment->payload == 0 || segment_trailer_check(*payload + segment->payload, *payload, segment->payload) != 0) {
-        failure_set(failure, CQLUA_EPROTOCOL, segment->payload == 0 ? "a segment is empty (v5 section 2)"
-                                                                   : "the CRC of a segment's payload is wrong (v5 section 2)");
+        failure_set(failure, CQLUA_EPROTOCOL,
+                    segment->payload == 0 ? "a segment is empty (v5 section 2)"
+                                          : "the CRC of a segment's payload is wrong (v5 section 2)");
         return failure->code;
     }
     return 1;

@@ -10,13 +10,13 @@
 
 struct inbound {
     struct memory *memory;
-    struct block *block;   /* where bytes are received; NULL until the first room is asked for */
-    size_t start, end;     /* [start, end) is received and not yet passed on */
-    bool is_segmented;     /* v5 after the handshake's first answer */
+    struct block *block;               /* where bytes are received; NULL until the first room is asked for */
+    size_t start, end;                 /* [start, end) is received and not yet passed on */
+    bool is_segmented;                 /* v5 after the handshake's first answer */
     size_t payload_start, payload_end; /* the rest of the self-contained segment being passed on */
-    struct block *whole;   /* a frame being assembled from segments; NULL: none */
+    struct block *whole;               /* a frame being assembled from segments; NULL: none */
     size_t whole_len;
-    size_t max_frame;      /* bytes of a body */
+    size_t max_frame; /* bytes of a body */
 };
 
 /* One frame; everything points into `block`, which the receiver may keep with block_ref. */

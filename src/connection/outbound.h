@@ -8,8 +8,8 @@
 
 struct outbound {
     struct buffer buffer;
-    size_t sent;          /* bytes of the buffer that were handed over */
-    uint64_t handed;      /* bytes handed over since the connection was made */
+    size_t sent;     /* bytes of the buffer that were handed over */
+    uint64_t handed; /* bytes handed over since the connection was made */
     bool is_segmented;
     bool is_segment_open; /* the segment that starts at `segment` can take more frames */
     size_t segment;       /* where its header is */

@@ -10,10 +10,10 @@ struct attempt;
 
 struct streams {
     struct memory *memory;
-    uintptr_t *slots;   /* by id: 0 at rest; an attempt's address; or an orphan: odd, with its epoch */
-    uint16_t *rest;     /* ring of LIMIT_STREAMS ids at rest, oldest at `oldest` */
+    uintptr_t *slots; /* by id: 0 at rest; an attempt's address; or an orphan: odd, with its epoch */
+    uint16_t *rest;   /* ring of LIMIT_STREAMS ids at rest, oldest at `oldest` */
     uint32_t oldest;
-    uint32_t used;      /* ids that are not at rest, orphans included */
+    uint32_t used;               /* ids that are not at rest, orphans included */
     uint32_t young, middle, old; /* orphans of this epoch, of the one before, and of earlier ones */
     uint32_t epoch;
 };

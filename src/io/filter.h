@@ -46,7 +46,7 @@ struct filter {
 };
 
 /* Makes `filter` the null filter between a link and a pipe. */
-void filter_init_null(struct filter *filter, struct cqlua_link *link,
-                      int64_t (*send)(void *pipe, const void *bytes, size_t len), void *pipe);
+void filter_init_null(struct filter *filter, struct cqlua_link *link, int64_t (*send)(void *pipe, const void *bytes, size_t len),
+                      void *pipe);
 
 #endif

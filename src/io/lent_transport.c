@@ -7,7 +7,7 @@ struct lent_transport {
     struct cqlua_transport theirs;    /* the host's */
     struct loop_member member;        /* the session in the loop */
     struct cqlua_loop *loop;
-    struct memory *memory;            /* holds this struct */
+    struct memory *memory; /* holds this struct */
 };
 
 static int op_resolve(void *self, struct cqlua_lookup *lookup, const char *name)

@@ -15,9 +15,9 @@
 #include "io/clock.h"
 
 enum {
-    ROUNDS_MAX = 4,      /* of a turn, while callbacks submit: then the sockets come first again */
-    LATE_US = 20000,     /* a deadline overdue by more means that the thread was blocked */
-    TIMER_MIN_US = 1000, /* no host timer is shorter: a due time that does not move on may not make the loop spin */
+    ROUNDS_MAX = 4,         /* of a turn, while callbacks submit: then the sockets come first again */
+    LATE_US = 20000,        /* a deadline overdue by more means that the thread was blocked */
+    TIMER_MIN_US = 1000,    /* no host timer is shorter: a due time that does not move on may not make the loop spin */
     TIMER_SLACK_US = 10000, /* a timer of the host due within this may have fired, whatever its grain */
 };
 
@@ -33,35 +33,33 @@ struct cqlua_loop {
     struct list alarms;          /* struct loop_alarm, in no order: there are few */
     struct list ringing;         /* those of the present round that have not rung yet */
 
-    int64_t now_us;          /* the monotonic clock as last read */
-    int64_t wall_ahead_us;   /* what the wall clock was ahead of it when the turn began */
-    int64_t armed_us;        /* when the host's timer comes; INT64_MAX: it does not, or it may have come already */
-    bool has_timer;          /* the host has a timer that it was not told to drop */
-    bool is_read;            /* the clock was read in this wait */
-    bool in_turn;            /* callbacks may be running */
-    bool in_step;            /* inside cqlua_loop_step or _run */
-    bool deferred;           /* the host owes a turn before it sleeps */
-    bool again;              /* something was submitted during this turn */
-    bool more;               /* the last turn left work undone: the next must not wait */
-    bool late;               /* the last turn was put off */
+    int64_t now_us;        /* the monotonic clock as last read */
+    int64_t wall_ahead_us; /* what the wall clock was ahead of it when the turn began */
+    int64_t armed_us;      /* when the host's timer comes; INT64_MAX: it does not, or it may have come already */
+    bool has_timer;        /* the host has a timer that it was not told to drop */
+    bool is_read;          /* the clock was read in this wait */
+    bool in_turn;          /* callbacks may be running */
+    bool in_step;          /* inside cqlua_loop_step or _run */
+    bool deferred;         /* the host owes a turn before it sleeps */
+    bool again;            /* something was submitted during this turn */
+    bool more;             /* the last turn left work undone: the next must not wait */
+    bool late;             /* the last turn was put off */
 
     int64_t budget_us;       /* of the present step; 0: no bound */
     int64_t budget_until_us; /* set when its work begins; INT64_MAX: no bound */
     int64_t handled;         /* completions that were dispatched since the present step began */
 };
 
-/* --- life --------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------------------------------------ */
 
 static void read_clock(struct cqlua_loop *loop)
 {
     loop->now_us = clock_monotonic_us();
     loop->is_read = true;
-    if (loop->budget_us > 0 && loop->budget_until_us == INT64_MAX)
-        loop->budget_until_us = loop->now_us + loop->budget_us;
+    if (loop->budget_us > 0 && loop->budget_until_us == INT64_MAX) loop->budget_until_us = loop->now_us + loop->budget_us;
 }
 
-struct cqlua_loop *cqlua_loop_on(const struct cqlua_loop_hooks *hooks, void *host,
-                                 const struct cqlua_allocator *allocator)
+struct cqlua_loop *cqlua_loop_on(const struct cqlua_loop_hooks *hooks, void *host, const struct cqlua_allocator *allocator)
 {
     struct memory *memory = memory_new(allocator);
     if (memory == NULL) return NULL;
@@ -110,7 +108,7 @@ const struct cqlua_allocator *loop_allocator(const struct cqlua_loop *loop)
     return &loop->allocator;
 }
 
-/* --- watches, alarms, members ------------------------------------------------------------------------------------- */
+/* --- watches, alarms, members ---------------------------------------------------------------------------------------------- */
 
 int loop_watch(struct cqlua_loop *loop, struct loop_watch *watch, int fd, int events)
 {
@@ -183,7 +181,7 @@ void loop_leave(struct cqlua_loop *loop, struct loop_member *member)
     loop_defer(loop); /* the timer that was set for it may have to go */
 }
 
-/* --- the turn ----------------------------------------------------------------------------------------------------- */
+/* --- the turn -------------------------------------------------------------------------------------------------------------- */
 
 static void first_member(struct cqlua_loop *loop)
 {
@@ -327,7 +325,7 @@ void cqlua_loop_turn(struct cqlua_loop *loop)
     arm(loop);
 }
 
-/* --- the turn-key loop -------------------------------------------------------------------------------------------- */
+/* --- the turn-key loop ----------------------------------------------------------------------------------------------------- */
 
 static int may_wait(const struct cqlua_loop *loop)
 {

@@ -40,8 +40,8 @@ static const struct filter_ops null_ops = {
     .write = write_through,
 };
 
-void filter_init_null(struct filter *filter, struct cqlua_link *link,
-                      int64_t (*send)(void *pipe, const void *bytes, size_t len), void *pipe)
+void filter_init_null(struct filter *filter, struct cqlua_link *link, int64_t (*send)(void *pipe, const void *bytes, size_t len),
+                      void *pipe)
 {
     filter->ops = &null_ops;
     filter->link = link;

@@ -38,7 +38,7 @@ struct dns_socket {
     struct resolver *resolver;
 };
 
-/* --- sockets and time of c-ares ----------------------------------------------------------------------------------- */
+/* --- sockets and time of c-ares -------------------------------------------------------------------------------------------- */
 
 static struct dns_socket *find_socket(struct resolver *resolver, int fd)
 {
@@ -72,8 +72,7 @@ static void on_socket_ready(struct loop_watch *watch, int events, int64_t now_us
     struct resolver *resolver = container_of(watch, struct dns_socket, watch)->resolver;
     int fd = watch->fd; /* the watch may go in the call */
     (void)now_us;
-    ares_process_fd(resolver->channel, events & CQLUA_READ ? fd : ARES_SOCKET_BAD,
-                    events & CQLUA_WRITE ? fd : ARES_SOCKET_BAD);
+    ares_process_fd(resolver->channel, events & CQLUA_READ ? fd : ARES_SOCKET_BAD, events & CQLUA_WRITE ? fd : ARES_SOCKET_BAD);
     set_timeout(resolver);
 }
 
@@ -105,7 +104,7 @@ static void on_socket_state(void *arg, ares_socket_t fd, int readable, int writa
     else (void)loop_watch(resolver->loop, &socket->watch, fd, events);
 }
 
-/* --- answers ------------------------------------------------------------------------------------------------------ */
+/* --- answers --------------------------------------------------------------------------------------------------------------- */
 
 /* Gives 1, or 0 for what is no address. */
 static size_t to_address(const struct sockaddr *from, struct cqlua_address *address)
@@ -130,8 +129,7 @@ static void tell(const struct question *question, int64_t now_us)
     char reason[REASON_MAX];
     size_t count = 0;
     const struct ares_addrinfo_node *node = question->info == NULL ? NULL : question->info->nodes;
-    for (; node != NULL && count < ADDRESSES_MAX; node = node->ai_next)
-        count += to_address(node->ai_addr, &addresses[count]);
+    for (; node != NULL && count < ADDRESSES_MAX; node = node->ai_next) count += to_address(node->ai_addr, &addresses[count]);
     if (count > 0) {
         cqlua_lookup_done(question->lookup, addresses, count, NULL, now_us);
         return;
@@ -204,7 +202,7 @@ static void deliver(struct loop_alarm *alarm, int64_t now_us)
     loop_alarm_clear(&resolver->delivery);
 }
 
-/* --- questions ---------------------------------------------------------------------------------------------------- */
+/* --- questions ------------------------------------------------------------------------------------------------------------- */
 
 static int open_channel(struct resolver *resolver)
 {
@@ -214,8 +212,7 @@ static int open_channel(struct resolver *resolver)
     options.tries = TRIES;
     options.sock_state_cb = on_socket_state;
     options.sock_state_cb_data = resolver;
-    int status = ares_init_options(&resolver->channel, &options,
-                                   ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
+    int status = ares_init_options(&resolver->channel, &options, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
     if (status != ARES_SUCCESS) {
         resolver->channel = NULL;
         return status == ARES_ENOMEM ? CQLUA_ENO_MEMORY : CQLUA_ECONNECT_FAILED;

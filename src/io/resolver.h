@@ -17,12 +17,12 @@ enum { RESOLVER_SERVERS = 64 };
 struct resolver {
     struct cqlua_loop *loop;
     struct memory *memory;
-    ares_channel channel;          /* NULL: no question is open */
-    struct list questions;         /* struct question: c-ares has not answered yet */
-    struct list answers;           /* struct question: answered, not told yet */
-    struct list sockets;           /* struct dns_socket: what c-ares has open */
-    struct loop_alarm timeout;     /* when c-ares wants to look at its clock */
-    struct loop_alarm delivery;    /* set while there are answers, or the channel may go */
+    ares_channel channel;           /* NULL: no question is open */
+    struct list questions;          /* struct question: c-ares has not answered yet */
+    struct list answers;            /* struct question: answered, not told yet */
+    struct list sockets;            /* struct dns_socket: what c-ares has open */
+    struct loop_alarm timeout;      /* when c-ares wants to look at its clock */
+    struct loop_alarm delivery;     /* set while there are answers, or the channel may go */
     char servers[RESOLVER_SERVERS]; /* instead of the system's; empty: the system's */
 };
 

@@ -33,8 +33,8 @@ struct socket_transport {
     struct cqlua_transport transport; /* what the session sees; its `self` is this struct */
     struct loop_member member;        /* the session in the loop; joined by cqlua_session_open */
     struct cqlua_loop *loop;
-    struct memory *memory;            /* the session's allocator; holds this struct too */
-    struct list pipes;                /* struct pipe: all that were not closed */
+    struct memory *memory; /* the session's allocator; holds this struct too */
+    struct list pipes;     /* struct pipe: all that were not closed */
     struct resolver resolver;
 };
 
@@ -75,7 +75,7 @@ static void close_fd(struct pipe *pipe)
     pipe->fd = -1;
 }
 
-/* --- connecting --------------------------------------------------------------------------------------------------- */
+/* --- connecting ------------------------------------------------------------------------------------------------------------ */
 
 static void tell_failure(struct loop_alarm *alarm, int64_t now_us)
 {
@@ -104,7 +104,7 @@ static void finish_connect(struct pipe *pipe, int64_t now_us)
     pipe->filter.ops->opened(&pipe->filter, now_us);
 }
 
-/* --- bytes -------------------------------------------------------------------------------------------------------- */
+/* --- bytes ----------------------------------------------------------------------------------------------------------------- */
 
 static void end(struct pipe *pipe, const char *reason, int64_t now_us)
 {
@@ -170,7 +170,7 @@ static int64_t send_bytes(void *self, const void *bytes, size_t len)
     return taken;
 }
 
-/* --- operations --------------------------------------------------------------------------------------------------- */
+/* --- operations ------------------------------------------------------------------------------------------------------------ */
 
 static struct pipe *new_pipe(struct socket_transport *owner, struct cqlua_link *link)
 {
@@ -246,8 +246,7 @@ static int op_entropy(void *self, void *out, size_t len)
 static void op_release(void *self)
 {
     struct socket_transport *transport = self;
-    while (!list_is_empty(&transport->pipes))
-        op_close(transport, container_of(transport->pipes.next, struct pipe, link));
+    while (!list_is_empty(&transport->pipes)) op_close(transport, container_of(transport->pipes.next, struct pipe, link));
     resolver_dispose(&transport->resolver);
     loop_leave(transport->loop, &transport->member);
     struct memory *memory = transport->memory;

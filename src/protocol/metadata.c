@@ -15,7 +15,7 @@ struct layout {
     size_t specs_len;
 };
 
-/* --- measuring ---------------------------------------------------------------------------------------------------- */
+/* --- measuring ------------------------------------------------------------------------------------------------------------- */
 
 static size_t measure_name(struct reader *reader)
 {
@@ -56,7 +56,7 @@ static bool keys_are_valid(const uint8_t *keys, uint32_t key_count, uint32_t cou
     return true;
 }
 
-/* --- building ----------------------------------------------------------------------------------------------------- */
+/* --- building -------------------------------------------------------------------------------------------------------------- */
 
 /* Where the parts of the one allocation are. */
 struct parts {
@@ -149,7 +149,7 @@ struct metadata *metadata_decode(struct memory *memory, struct reader *reader, u
     return metadata;
 }
 
-/* --- use ---------------------------------------------------------------------------------------------------------- */
+/* --- use ------------------------------------------------------------------------------------------------------------------- */
 
 bool metadata_skip_equal(const struct metadata *metadata, struct reader *reader, uint32_t count, bool is_global)
 {

@@ -13,11 +13,11 @@ struct column {
 struct metadata {
     struct memory *memory;
     uint32_t refs;
-    uint64_t serial;          /* set by the owner: unique in its session */
+    uint64_t serial; /* set by the owner: unique in its session */
     uint32_t columns_count;
     struct column *columns;
-    struct type *types;       /* by column, contiguous */
-    uint16_t *key_indexes;    /* of bind markers: the partition key's, in order */
+    struct type *types;    /* by column, contiguous */
+    uint16_t *key_indexes; /* of bind markers: the partition key's, in order */
     uint32_t key_count;
     struct cqlua_slice bytes; /* own copy of what describes the columns: the global spec and the column specs, without flags,
                                  count, paging state and ids; equal bytes, count and `global` mean equal columns */

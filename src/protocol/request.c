@@ -26,7 +26,7 @@ int event_of(struct cqlua_slice name)
     return 0;
 }
 
-/* --- encoding ----------------------------------------------------------------------------------------------------- */
+/* --- encoding -------------------------------------------------------------------------------------------------------------- */
 
 /* Whether nothing is wrong yet; else the buffer's error is set. */
 static bool admit(struct buffer *buffer, bool is_right, int error)
@@ -132,7 +132,7 @@ void encode_register(struct buffer *buffer, int events)
         if (events & event_names[i].event) put_string(buffer, slice_of(event_names[i].name));
 }
 
-/* --- decoding ----------------------------------------------------------------------------------------------------- */
+/* --- decoding -------------------------------------------------------------------------------------------------------------- */
 
 struct string_pair read_string_pair(struct reader *reader)
 {

@@ -14,9 +14,9 @@ struct query_parameters {
     struct cqlua_slice values;       /* encoded: [short] n and n [value]s; empty: none */
     struct cqlua_slice paging_state; /* base NULL: none */
     bool skip_metadata, has_timestamp, has_now_in_seconds;
-    int64_t timestamp;               /* microseconds */
-    int32_t now_in_seconds;          /* v5 */
-    struct cqlua_slice keyspace;     /* v5; base NULL: none */
+    int64_t timestamp;           /* microseconds */
+    int32_t now_in_seconds;      /* v5 */
+    struct cqlua_slice keyspace; /* v5; base NULL: none */
 };
 
 struct string_pair {
@@ -35,13 +35,13 @@ void encode_register(struct buffer *buffer, int events); /* EVENT_... bits */
 /* The server's side. Every slice points into the body. 0 or CQLUA_EPROTOCOL; bytes left over are an error in a request. */
 struct request_message {
     enum opcode opcode;
-    struct cqlua_slice text;        /* QUERY, PREPARE */
-    struct cqlua_slice id;          /* EXECUTE */
-    struct cqlua_slice metadata_id; /* EXECUTE, v5 */
-    struct cqlua_slice token;       /* AUTH_RESPONSE */
-    struct cqlua_slice keyspace;    /* PREPARE, v5 */
-    struct cqlua_slice options;     /* STARTUP: the raw [string map] */
-    int events;                     /* REGISTER */
+    struct cqlua_slice text;            /* QUERY, PREPARE */
+    struct cqlua_slice id;              /* EXECUTE */
+    struct cqlua_slice metadata_id;     /* EXECUTE, v5 */
+    struct cqlua_slice token;           /* AUTH_RESPONSE */
+    struct cqlua_slice keyspace;        /* PREPARE, v5 */
+    struct cqlua_slice options;         /* STARTUP: the raw [string map] */
+    int events;                         /* REGISTER */
     struct query_parameters parameters; /* QUERY, EXECUTE */
 };
 int decode_request(int version, uint8_t opcode, struct cqlua_slice body, struct request_message *message);

@@ -2,7 +2,7 @@
  * of its own. */
 #include "protocol/response.h"
 
-/* --- shared notations --------------------------------------------------------------------------------------------- */
+/* --- shared notations ------------------------------------------------------------------------------------------------------ */
 
 static struct cqlua_slice since(const struct reader *reader, const uint8_t *from)
 {
@@ -45,7 +45,7 @@ void read_prefix(struct reader *reader, uint8_t flags, struct response_prefix *p
     if (flags & FRAME_PAYLOAD) prefix->payload = read_bytes_map(reader);
 }
 
-/* --- schema changes (section 4.2.6) ------------------------------------------------------------------------------- */
+/* --- schema changes (section 4.2.6) ---------------------------------------------------------------------------------------- */
 
 enum schema_target { TARGET_UNKNOWN, TARGET_KEYSPACE, TARGET_TABLE, TARGET_FUNCTION };
 
@@ -85,7 +85,7 @@ static void put_schema_change(struct buffer *buffer, const struct schema_change 
     if (target == TARGET_FUNCTION) put_string_list(buffer, change->arg_types);
 }
 
-/* --- metadata (sections 4.2.5.2 and 4.2.5.4) ---------------------------------------------------------------------- */
+/* --- metadata (sections 4.2.5.2 and 4.2.5.4) ------------------------------------------------------------------------------- */
 
 /* What stands before the column specs. */
 struct metadata_start {
@@ -127,7 +127,7 @@ static struct metadata *read_rows_metadata(struct memory *memory, struct reader 
     return metadata_decode(memory, reader, start->count, is_global, NULL, 0, error);
 }
 
-/* --- RESULT (section 4.2.5) --------------------------------------------------------------------------------------- */
+/* --- RESULT (section 4.2.5) ------------------------------------------------------------------------------------------------ */
 
 /* Each cell is at least its four bytes of length; without columns there is nothing that rows could be (faults 52, 53). */
 static bool rows_can_fit(const struct reader *reader, uint32_t columns, uint32_t rows)
@@ -207,7 +207,7 @@ int decode_result(struct memory *memory, int version, struct reader *reader, str
     return reader->error;
 }
 
-/* --- the server's side of RESULT ---------------------------------------------------------------------------------- */
+/* --- the server's side of RESULT ------------------------------------------------------------------------------------------- */
 
 void encode_result_void(struct buffer *buffer)
 {
@@ -268,7 +268,7 @@ void encode_result_prepared(struct buffer *buffer, int version, const struct pre
     put_columns(buffer, prepared->columns, prepared->columns_count);
 }
 
-/* --- the server's other messages ---------------------------------------------------------------------------------- */
+/* --- the server's other messages ------------------------------------------------------------------------------------------- */
 
 /* How many of the options from `first` on have its name. */
 static size_t run_of(const struct string_pair *options, size_t first, size_t count)
@@ -302,7 +302,7 @@ void encode_auth_success(struct buffer *buffer, struct cqlua_slice token)
     else put_bytes(buffer, token);
 }
 
-/* --- EVENT (section 4.2.6) ---------------------------------------------------------------------------------------- */
+/* --- EVENT (section 4.2.6) ------------------------------------------------------------------------------------------------- */
 
 int decode_event(struct reader *reader, struct event_message *event)
 {

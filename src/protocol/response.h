@@ -88,14 +88,15 @@ struct prepared_encoding {
 };
 void encode_result_prepared(struct buffer *buffer, int version, const struct prepared_encoding *prepared);
 
-void encode_supported(struct buffer *buffer, const struct string_pair *options, size_t count); /* equal names in a row: one list */
+void encode_supported(struct buffer *buffer, const struct string_pair *options,
+                      size_t count); /* equal names in a row: one list */
 void encode_authenticate(struct buffer *buffer, struct cqlua_slice class_name);
 void encode_auth_success(struct buffer *buffer, struct cqlua_slice token); /* also AUTH_CHALLENGE: both are one [bytes] */
 
 /* EVENT (section 4.2.6). */
 struct event_message {
-    int type;                  /* EVENT_... bit; 0: one that is not known, to be ignored */
-    struct cqlua_slice change; /* "UP", "NEW_NODE", ... */
+    int type;                   /* EVENT_... bit; 0: one that is not known, to be ignored */
+    struct cqlua_slice change;  /* "UP", "NEW_NODE", ... */
     struct cqlua_slice address; /* 4 or 16 bytes */
     int32_t port;
     struct schema_change schema;

@@ -12,7 +12,7 @@ enum {
 
 static const uint8_t absent[4] = {0xFF, 0xFF, 0xFF, 0xFF}; /* a cell that is null */
 
-/* --- moving ------------------------------------------------------------------------------------------------------- */
+/* --- moving ---------------------------------------------------------------------------------------------------------------- */
 
 struct cqlua_rows rows_over(const struct type *types, uint32_t columns, uint32_t rows, struct cqlua_slice body, bool has_more)
 {
@@ -100,7 +100,7 @@ uint32_t cqlua_rows_skip(struct cqlua_rows *rows, uint32_t count)
     return passed;
 }
 
-/* --- cells -------------------------------------------------------------------------------------------------------- */
+/* --- cells ----------------------------------------------------------------------------------------------------------------- */
 
 /* A cell that is not cached: of a wide row. */
 static const uint8_t *distant_cell(const struct cqlua_rows *row, uint32_t index)
@@ -171,7 +171,7 @@ int cqlua_row_bool(const struct cqlua_rows *row, int index, int *value)
     return error;
 }
 
-/* --- integers: any type that is not wider ------------------------------------------------------------------------- */
+/* --- integers: any type that is not wider ---------------------------------------------------------------------------------- */
 
 static inline int get_integer(const struct cqlua_rows *row, int index, uint64_t types, int64_t *value)
 {
@@ -218,7 +218,7 @@ int cqlua_row_i64(const struct cqlua_rows *row, int index, int64_t *value)
                        value);
 }
 
-/* --- the other types of fixed width ------------------------------------------------------------------------------- */
+/* --- the other types of fixed width ---------------------------------------------------------------------------------------- */
 
 static inline int get_u32(const struct cqlua_rows *row, int index, uint64_t types, uint32_t *value)
 {
@@ -295,7 +295,7 @@ int cqlua_row_timestamp(const struct cqlua_rows *row, int index, int64_t *millis
     return error;
 }
 
-/* --- collections -------------------------------------------------------------------------------------------------- */
+/* --- collections ----------------------------------------------------------------------------------------------------------- */
 
 static int open_tuple(const struct type *type, struct cqlua_slice bytes, struct cqlua_rows *elements)
 {

@@ -7,7 +7,7 @@ static bool has_contentions(int version, const struct server_error *error)
     return version >= 5 && error->code == SERVER_WRITE_TIMEOUT && slice_equal(error->write_type, slice_of("CAS"));
 }
 
-/* --- decoding ----------------------------------------------------------------------------------------------------- */
+/* --- decoding -------------------------------------------------------------------------------------------------------------- */
 
 /* <cl><received><blockfor> */
 static void read_answers(struct reader *reader, struct server_error *error)
@@ -89,7 +89,7 @@ int decode_error(int version, struct reader *reader, struct server_error *error)
     return reader->error;
 }
 
-/* --- encoding ----------------------------------------------------------------------------------------------------- */
+/* --- encoding -------------------------------------------------------------------------------------------------------------- */
 
 static void put_answers(struct buffer *buffer, const struct server_error *error)
 {

@@ -4,7 +4,7 @@
 
 #include <assert.h>
 
-/* --- the table of types ------------------------------------------------------------------------------------------- */
+/* --- the table of types ---------------------------------------------------------------------------------------------------- */
 
 struct description {
     const char *name; /* as CQL writes it; NULL: no such type */
@@ -71,7 +71,7 @@ static uint32_t children_of(uint16_t id)
     return id == TYPE_MAP ? 2 : id == TYPE_LIST || id == TYPE_SET ? 1 : 0;
 }
 
-/* --- text --------------------------------------------------------------------------------------------------------- */
+/* --- text ------------------------------------------------------------------------------------------------------------------ */
 
 /* CQL reads an identifier as it stands only if it is [a-z][a-z0-9_]*. */
 static bool is_plain_identifier(struct cqlua_slice name)
@@ -128,7 +128,7 @@ void type_text(struct buffer *buffer, const struct type *type)
     }
 }
 
-/* --- measuring ---------------------------------------------------------------------------------------------------- */
+/* --- measuring ------------------------------------------------------------------------------------------------------------- */
 
 struct measure {
     size_t arena; /* bytes of children and field names */
@@ -187,7 +187,7 @@ size_t type_measure(struct reader *reader)
     return measure.arena + measure.text;
 }
 
-/* --- decoding ----------------------------------------------------------------------------------------------------- */
+/* --- decoding -------------------------------------------------------------------------------------------------------------- */
 
 static void *take(struct type_arena *arena, size_t size)
 {
@@ -226,7 +226,7 @@ void type_decode(struct reader *reader, struct type_arena *arena, struct type *t
     else if (children_of(type->id) > 0) decode_children(reader, arena, type, children_of(type->id));
 }
 
-/* --- encoding ----------------------------------------------------------------------------------------------------- */
+/* --- encoding -------------------------------------------------------------------------------------------------------------- */
 
 void type_encode(struct buffer *buffer, const struct type *type)
 {

@@ -6,11 +6,11 @@
 #include "protocol/spec.h"
 
 struct type {
-    uint16_t id;                /* enum type_id */
-    uint32_t count;             /* children: list, set 1; map 2; tuple, UDT its fields; else 0 */
-    struct type *children;      /* contiguous: it is what a row cursor over the collection reads by */
+    uint16_t id;                       /* enum type_id */
+    uint32_t count;                    /* children: list, set 1; map 2; tuple, UDT its fields; else 0 */
+    struct type *children;             /* contiguous: it is what a row cursor over the collection reads by */
     struct cqlua_slice keyspace, name; /* UDT; custom: name is the class */
-    struct cqlua_slice *fields; /* UDT: names of the children */
+    struct cqlua_slice *fields;        /* UDT: names of the children */
 };
 
 /* A bump allocator over memory that is sized beforehand: what it hands out lives and dies with the metadata. */

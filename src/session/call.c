@@ -6,13 +6,14 @@
 
 enum { INDEX_BITS = 22 }; /* LIMIT_REQUESTS: an id is a generation and an index */
 
-/* --- the table of calls: an id names a call only as long as it has not completed ------------------------------------------------ */
+/* --- the table of calls: an id names a call only as long as it has not completed ------------------------------------------- */
 
 static int grow_slots(struct cqlua_session *session)
 {
     uint32_t count = session->slots_count == 0 ? 64 : session->slots_count * 2;
     if (count > LIMIT_REQUESTS) return CQLUA_EQUEUE_FULL;
-    struct call_slot *slots = memory_resize(session->memory, session->slots, session->slots_count * sizeof *slots, count * sizeof *slots);
+    struct call_slot *slots = memory_resize(session->memory, session->slots, session->slots_count * sizeof *slots,
+                                            count * sizeof *slots);
     if (slots == NULL) return CQLUA_ENO_MEMORY;
     for (uint32_t i = session->slots_count; i < count; i++) slots[i] = (struct call_slot){.next_free = i + 2};
     slots[count - 1].next_free = 0;
@@ -55,7 +56,7 @@ static struct call *find(struct cqlua_session *session, int64_t id)
     return call != NULL && call->completion.public.id == id ? call : NULL;
 }
 
-/* --- life -------------------------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------------------------------------ */
 
 static void free_call(struct call *call)
 {
@@ -193,7 +194,7 @@ int cqlua_cancel(struct cqlua_session *session, int64_t id)
     return 0;
 }
 
-/* --- statements ---------------------------------------------------------------------------------------------------------------------- */
+/* --- statements ------------------------------------------------------------------------------------------------------------ */
 
 static int32_t pick(int32_t chosen, int32_t otherwise)
 {
@@ -207,7 +208,8 @@ static void set_times(struct call *call, const struct cqlua_call *options, enum 
     if (kind == CQL_SCHEMA && timeout == DEFAULT_REQUEST_TIMEOUT) timeout = DEFAULT_SCHEMA_TIMEOUT;
     struct request *request = &call->request;
     request->timeout_ms = pick(options->timeout_ms, timeout);
-    request->attempt_timeout_ms = pick(pick(options->attempt_timeout_ms, defaults->attempt_timeout_ms), (request->timeout_ms + 2) / 3);
+    request->attempt_timeout_ms = pick(pick(options->attempt_timeout_ms, defaults->attempt_timeout_ms),
+                                       (request->timeout_ms + 2) / 3);
     int32_t retries = pick(options->max_retries, defaults->max_retries);
     request->retries_left = (int8_t)(retries < 0 ? 0 : retries);
     request->is_idempotent = options->idempotent == CQLUA_YES || (options->idempotent != CQLUA_NO && kind == CQL_SELECT);
@@ -271,7 +273,8 @@ static bool is_sane(const struct cqlua_call *options)
            options->max_retries <= LIMIT_MAX_RETRIES;
 }
 
-static struct call *call_of(struct cqlua_session *session, struct cqlua_statement *st, struct cqlua_queue *queue, uint64_t tag, int *rc)
+static struct call *call_of(struct cqlua_session *session, struct cqlua_statement *st, struct cqlua_queue *queue, uint64_t tag,
+                            int *rc)
 {
     size_t values_len = 0;
     *rc = session_accepts(session);
@@ -308,7 +311,7 @@ int64_t cqlua_execute(struct cqlua_session *session, struct cqlua_statement *st,
     return call_submit(call);
 }
 
-/* --- USE ------------------------------------------------------------------------------------------------------------------------------ */
+/* --- USE ------------------------------------------------------------------------------------------------------------------- */
 
 static struct call *use_call(struct cqlua_session *session, const char *name, struct cqlua_queue *queue, uint64_t tag, int *rc)
 {

@@ -79,9 +79,11 @@ static int check_contact_points(const struct cqlua_options *options, struct fail
     int got, count = 0;
     while ((got = contact_point_next(&list, options->port, &point)) == 1) count++;
     if (got < 0)
-        failure_set(failure, CQLUA_EMISUSE, "contact_points has '%.100s' where host, host:port or [address]:port is expected", list);
+        failure_set(failure, CQLUA_EMISUSE, "contact_points has '%.100s' where host, host:port or [address]:port is expected",
+                    list);
     else if (count == 0) failure_set(failure, CQLUA_EMISUSE, "contact_points is empty: name at least one node");
-    else if (count > LIMIT_CONTACT_POINTS) failure_set(failure, CQLUA_EMISUSE, "contact_points has more than %d entries", LIMIT_CONTACT_POINTS);
+    else if (count > LIMIT_CONTACT_POINTS)
+        failure_set(failure, CQLUA_EMISUSE, "contact_points has more than %d entries", LIMIT_CONTACT_POINTS);
     return failure->code;
 }
 

@@ -10,7 +10,7 @@ struct preparing {
     struct text *text;   /* a reference, as is request.keyspace */
 };
 
-/* --- the cache ---------------------------------------------------------------------------------------------------------------------- */
+/* --- the cache ------------------------------------------------------------------------------------------------------------- */
 
 static struct cqlua_prepared *cached(struct cqlua_session *session, struct cqlua_slice text)
 {
@@ -70,13 +70,14 @@ void prepare_dispose(struct cqlua_session *session)
     map_dispose(&session->preparing);
 }
 
-/* --- the shared request ---------------------------------------------------------------------------------------------------------------- */
+/* --- the shared request ---------------------------------------------------------------------------------------------------- */
 
 static struct preparing *find_preparing(struct cqlua_session *session, struct cqlua_slice text, uint64_t hash)
 {
     for (struct map_entry *entry = map_find(&session->preparing, hash); entry != NULL; entry = map_find_next(entry)) {
         struct preparing *preparing = container_of(entry, struct preparing, entry);
-        if (slice_equal(text_slice(preparing->text), text) && text_equal(preparing->request.keyspace, session->keyspace)) return preparing;
+        if (slice_equal(text_slice(preparing->text), text) && text_equal(preparing->request.keyspace, session->keyspace))
+            return preparing;
     }
     return NULL;
 }
@@ -88,7 +89,8 @@ static void free_preparing(struct cqlua_session *session, struct preparing *prep
     memory_free(session->memory, preparing, sizeof *preparing);
 }
 
-static struct preparing *start_preparing(struct cqlua_session *session, struct cqlua_slice text, uint64_t hash, int32_t timeout_ms)
+static struct preparing *start_preparing(struct cqlua_session *session, struct cqlua_slice text, uint64_t hash,
+                                         int32_t timeout_ms)
 {
     struct preparing *preparing = memory_get(session->memory, sizeof *preparing);
     if (preparing == NULL) return NULL;
@@ -163,7 +165,8 @@ static struct cqlua_prepared *make_prepared(struct cqlua_session *session, struc
         prepared = prepared_new(session->memory, text_slice(preparing->text), request->keyspace, &request->result.prepared);
         if (prepared == NULL) request->error = error_new(session->memory, CQLUA_ENO_MEMORY, slice_of("out of memory"), 0);
     } else
-        request->error = error_new(session->memory, CQLUA_EPROTOCOL, slice_of("the server answered PREPARE with another kind of result"), 0);
+        request->error = error_new(session->memory, CQLUA_EPROTOCOL,
+                                   slice_of("the server answered PREPARE with another kind of result"), 0);
     return prepared;
 }
 
@@ -183,7 +186,7 @@ void prepare_done(struct cqlua_session *session, struct request *request)
     free_preparing(session, preparing);
 }
 
-/* --- the call --------------------------------------------------------------------------------------------------------------------------- */
+/* --- the call -------------------------------------------------------------------------------------------------------------- */
 
 /* Joins the message on its way, or starts one. 0 or CQLUA_ENO_MEMORY. */
 static int wait_for_text(struct call *call, struct cqlua_slice text)
@@ -210,8 +213,7 @@ static int64_t prepare(struct call *call, struct cqlua_slice text, int32_t timeo
     if (prepared != NULL) {
         call->completion.public.prepared = cqlua_prepared_ref(prepared);
         end_waiting(call);
-    } else if (wait_for_text(call, text) != 0)
-        prepare_cancel(call, CQLUA_ENO_MEMORY, "out of memory");
+    } else if (wait_for_text(call, text) != 0) prepare_cancel(call, CQLUA_ENO_MEMORY, "out of memory");
     return id;
 }
 
@@ -226,8 +228,8 @@ int64_t cqlua_prepare(struct cqlua_session *session, const char *text, cqlua_pre
     return prepare(call, slice_of(text), 0);
 }
 
-int64_t cqlua_prepare_to(struct cqlua_session *session, const char *text, size_t len, int32_t timeout_ms, struct cqlua_queue *queue,
-                         uint64_t tag)
+int64_t cqlua_prepare_to(struct cqlua_session *session, const char *text, size_t len, int32_t timeout_ms,
+                         struct cqlua_queue *queue, uint64_t tag)
 {
     int rc = session_accepts(session);
     if (rc != 0) return rc;
@@ -235,7 +237,7 @@ int64_t cqlua_prepare_to(struct cqlua_session *session, const char *text, size_t
     return call == NULL ? CQLUA_ENO_MEMORY : prepare(call, slice(text, len), timeout_ms);
 }
 
-/* --- what a prepared statement tells --------------------------------------------------------------------------------------------------- */
+/* --- what a prepared statement tells --------------------------------------------------------------------------------------- */
 
 struct cqlua_slice cqlua_prepared_text(const struct cqlua_prepared *prepared)
 {

@@ -7,16 +7,16 @@
 
 /* One completion. Lives in what it completes: `release` gives that back once the completion has been taken. */
 struct completion {
-    struct list link;          /* in the queue */
-    struct list fresh;         /* in the session's list of results that still share a receive block */
-    uint64_t turn;             /* the session's turn in which it came */
+    struct list link;  /* in the queue */
+    struct list fresh; /* in the session's list of results that still share a receive block */
+    uint64_t turn;     /* the session's turn in which it came */
     struct cqlua_completion public;
     void (*release)(struct completion *completion);
     union {
         cqlua_result_fn *result;
         cqlua_prepared_fn *prepared;
         cqlua_open_fn *open;
-    } fn;                      /* for callbacks; may be NULL */
+    } fn; /* for callbacks; may be NULL */
     void *arg;
 };
 

@@ -72,7 +72,7 @@ struct cqlua_result *cqlua_result_ref(const struct cqlua_result *result)
     return kept;
 }
 
-/* --- what it tells ------------------------------------------------------------------------------------------------------------- */
+/* --- what it tells --------------------------------------------------------------------------------------------------------- */
 
 uint32_t cqlua_result_count(const struct cqlua_result *result)
 {

@@ -8,8 +8,8 @@ struct cqlua_result {
     struct memory *memory;
     uint32_t refs;
     uint32_t rows_count;
-    struct block *block;        /* shared with other results until result_compact */
-    struct metadata *metadata;  /* NULL: no rows */
+    struct block *block;       /* shared with other results until result_compact */
+    struct metadata *metadata; /* NULL: no rows */
     struct cqlua_slice body, paging_state;
     struct response_prefix prefix;
     struct history history;

@@ -2,7 +2,7 @@
 
 #include "session/result.h"
 
-/* --- opening --------------------------------------------------------------------------------------------------------------------------- */
+/* --- opening --------------------------------------------------------------------------------------------------------------- */
 
 /* A completion that lives in the session holds a reference to it while it is in a queue. */
 static void release(struct completion *completion)
@@ -10,7 +10,8 @@ static void release(struct completion *completion)
     session_unref(completion->public.session);
 }
 
-static void init_completion(struct cqlua_session *session, struct completion *completion, enum cqlua_completion_kind kind, uint64_t tag)
+static void init_completion(struct cqlua_session *session, struct completion *completion, enum cqlua_completion_kind kind,
+                            uint64_t tag)
 {
     completion_init(completion);
     completion->release = release;
@@ -80,7 +81,8 @@ static void free_texts(struct cqlua_session *session)
 {
     wipe(session->username);
     wipe(session->password);
-    struct text **texts[] = {&session->contact_points, &session->username, &session->password, &session->authenticators, &session->keyspace};
+    struct text **texts[] = {&session->contact_points, &session->username, &session->password, &session->authenticators,
+                             &session->keyspace};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         text_unref(*texts[i]);
         *texts[i] = NULL;
@@ -126,7 +128,8 @@ static struct cqlua_session *session_new(const struct cqlua_allocator *allocator
 }
 
 int session_open(struct cqlua_session **opened, const struct cqlua_options *options, struct cqlua_transport *transport,
-                 cqlua_open_fn *on_open, void *arg, struct cqlua_queue *queue, uint64_t tag, const struct cqlua_allocator *allocator)
+                 cqlua_open_fn *on_open, void *arg, struct cqlua_queue *queue, uint64_t tag,
+                 const struct cqlua_allocator *allocator)
 {
     struct cqlua_options resolved;
     struct failure failure;
@@ -154,7 +157,7 @@ int session_open(struct cqlua_session **opened, const struct cqlua_options *opti
     return 0;
 }
 
-/* --- what has happened ------------------------------------------------------------------------------------------------------------------- */
+/* --- what has happened ----------------------------------------------------------------------------------------------------- */
 
 void session_defer(struct cqlua_session *session)
 {
@@ -190,7 +193,8 @@ static void finish_close(struct cqlua_session *session)
     cluster_close(&session->cluster);
     wheel_cancel(&session->cluster.wheel, &session->close_timer);
     session_settle(session);
-    report_open(session, error_new(session->memory, CQLUA_ECLOSED, slice_of("the session was closed before it was connected"), 0));
+    report_open(session,
+                error_new(session->memory, CQLUA_ECLOSED, slice_of("the session was closed before it was connected"), 0));
     session->refs++;
     session_push(session, session->opener, &session->closed);
 }
@@ -200,7 +204,8 @@ void session_settle(struct cqlua_session *session)
     struct cluster *cluster = &session->cluster;
     cluster_settle(cluster);
     if (!session->is_open_reported && cluster->state == CLUSTER_UP) report_open(session, NULL);
-    else if (!session->is_open_reported && cluster->state == CLUSTER_FAILED) report_open(session, error_of(session->memory, &cluster->failure));
+    else if (!session->is_open_reported && cluster->state == CLUSTER_FAILED)
+        report_open(session, error_of(session->memory, &cluster->failure));
     for (struct request *request; (request = cluster_take_completed(cluster)) != NULL;) {
         if (request->kind == REQUEST_PREPARE) prepare_done(session, request);
         else call_done(session, request);
@@ -209,7 +214,7 @@ void session_settle(struct cqlua_session *session)
     if (session->is_closing && !session->is_closed && session->calls_count == 0) finish_close(session);
 }
 
-/* --- time ---------------------------------------------------------------------------------------------------------------------------------- */
+/* --- time ------------------------------------------------------------------------------------------------------------------ */
 
 static void start(struct cqlua_session *session, int64_t now_us)
 {
@@ -268,7 +273,7 @@ int64_t cqlua_session_due(const struct cqlua_session *session)
     return wheel_due(&session->cluster.wheel);
 }
 
-/* --- callbacks -------------------------------------------------------------------------------------------------------------------------------- */
+/* --- callbacks ------------------------------------------------------------------------------------------------------------- */
 
 static void call_back(const struct completion *completion)
 {
@@ -310,7 +315,7 @@ int cqlua_session_dispatch(struct cqlua_session *session, int max)
     return count;
 }
 
-/* --- closing ------------------------------------------------------------------------------------------------------------------------------------- */
+/* --- closing --------------------------------------------------------------------------------------------------------------- */
 
 void cqlua_session_close(struct cqlua_session *session, int32_t drain_ms)
 {
@@ -344,7 +349,7 @@ void cqlua_session_free(struct cqlua_session *session)
     session_unref(session);
 }
 
-/* --- what it tells ---------------------------------------------------------------------------------------------------------------------------------- */
+/* --- what it tells --------------------------------------------------------------------------------------------------------- */
 
 int cqlua_session_protocol_version(const struct cqlua_session *session)
 {

@@ -16,14 +16,14 @@ struct call {
     struct completion completion;
     struct cqlua_session *session; /* a reference */
     struct cqlua_queue *queue;
-    uint32_t index;                /* in the table of calls */
-    void *inputs;                  /* own copy of text, values, paging state */
+    uint32_t index; /* in the table of calls */
+    void *inputs;   /* own copy of text, values, paging state */
     size_t inputs_size;
-    struct text *former;           /* USE: the keyspace to go back to; a reference */
-    struct preparing *preparing;   /* PREPARE: the shared request that it waits for; NULL: none */
-    struct list preparing_link;    /* in its waiters */
-    struct timer timer;            /* PREPARE: its own deadline */
-    struct list unstarted;         /* PREPARE: until the first turn that sees it */
+    struct text *former;         /* USE: the keyspace to go back to; a reference */
+    struct preparing *preparing; /* PREPARE: the shared request that it waits for; NULL: none */
+    struct list preparing_link;  /* in its waiters */
+    struct timer timer;          /* PREPARE: its own deadline */
+    struct list unstarted;       /* PREPARE: until the first turn that sees it */
 };
 
 struct call_slot {
@@ -34,7 +34,7 @@ struct call_slot {
 
 struct cqlua_session {
     struct memory *memory;
-    uint32_t refs;           /* the user's one, and one for each call */
+    uint32_t refs; /* the user's one, and one for each call */
     struct cluster cluster;
     struct cqlua_options options; /* defaults filled in; its strings are not valid */
     struct text *contact_points;  /* until started */
@@ -45,19 +45,19 @@ struct cqlua_session {
     struct completion opened, closed;
     struct call_slot *slots;
     uint32_t slots_count, free_slot, calls_count; /* free_slot: index + 1; calls_count: not completed */
-    struct map cache;             /* prepared statements by (keyspace, text) */
+    struct map cache;                             /* prepared statements by (keyspace, text) */
     struct list cache_order;
     struct map preparing;
-    struct list unstarted;        /* PREPARE calls that no turn has seen */
-    struct list fresh;            /* completions whose results may still share a receive block */
+    struct list unstarted; /* PREPARE calls that no turn has seen */
+    struct list fresh;     /* completions whose results may still share a receive block */
     int64_t next_question;
     struct timer close_timer;
     int64_t wall_us;
     uint64_t turn, requests, errors, completions;
-    bool is_started;         /* the first turn has been made */
+    bool is_started; /* the first turn has been made */
     bool is_open_reported;
     bool is_closing, is_closed;
-    bool is_close_timed;     /* close_timer is to be armed at the next turn */
+    bool is_close_timed; /* close_timer is to be armed at the next turn */
     int32_t drain_ms;
 };
 
@@ -88,7 +88,7 @@ int session_accepts(const struct cqlua_session *session);
 
 /* prepare.c */
 void prepare_done(struct cqlua_session *session, struct request *request);
-void prepare_start(struct cqlua_session *session);              /* deadlines of calls that this turn sees first */
+void prepare_start(struct cqlua_session *session); /* deadlines of calls that this turn sees first */
 void prepare_expired(struct call *call);
 void prepare_cancel(struct call *call, int code, const char *text);
 void prepare_forget(struct cqlua_session *session, struct cqlua_prepared *prepared); /* it is out of date */

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "protocol/value.h"
 
-/* --- life -------------------------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------------------------------------ */
 
 static const struct cqlua_call default_call = {.consistency = -1, .serial_consistency = -1};
 
@@ -84,18 +84,36 @@ const struct cqlua_error *cqlua_statement_error(const struct cqlua_statement *st
     return st->error;
 }
 
-/* --- errors: the first one sticks ------------------------------------------------------------------------------------------------- */
+/* --- errors: the first one sticks ------------------------------------------------------------------------------------------ */
 
 /* What a statement without a prepared one can do wrong: it has no memory to make an error of. */
 static const struct cqlua_error no_markers = {
-    .code = CQLUA_EMISUSE, .name = "misuse", .message = "a statement of a text has no bind markers: prepare it to bind values",
-    .server_code = -1, .consistency = -1, .required = -1, .received = -1, .alive = -1, .failures = -1, .block_for = -1,
-    .contentions = -1, .index = -1,
+    .code = CQLUA_EMISUSE,
+    .name = "misuse",
+    .message = "a statement of a text has no bind markers: prepare it to bind values",
+    .server_code = -1,
+    .consistency = -1,
+    .required = -1,
+    .received = -1,
+    .alive = -1,
+    .failures = -1,
+    .block_for = -1,
+    .contentions = -1,
+    .index = -1,
 };
 static const struct cqlua_error use_refused = {
-    .code = CQLUA_EMISUSE, .name = "misuse", .message = "USE as text would change one connection only: call cqlua_session_use (db:use)",
-    .server_code = -1, .consistency = -1, .required = -1, .received = -1, .alive = -1, .failures = -1, .block_for = -1,
-    .contentions = -1, .index = -1,
+    .code = CQLUA_EMISUSE,
+    .name = "misuse",
+    .message = "USE as text would change one connection only: call cqlua_session_use (db:use)",
+    .server_code = -1,
+    .consistency = -1,
+    .required = -1,
+    .received = -1,
+    .alive = -1,
+    .failures = -1,
+    .block_for = -1,
+    .contentions = -1,
+    .index = -1,
 };
 
 static struct cqlua_error *constant(const struct cqlua_error *error)
@@ -129,7 +147,7 @@ static void does_not_fit(struct cqlua_statement *st, int index, const char *reas
     misuse(st, CQLUA_EINVALID_VALUE, column->name.base, index, text);
 }
 
-/* --- binding ------------------------------------------------------------------------------------------------------------------------ */
+/* --- binding --------------------------------------------------------------------------------------------------------------- */
 
 /* The [bytes] value at an offset, as it stands: its length field and its bytes. */
 static struct cqlua_slice encoded(const struct cqlua_statement *st, uint32_t slot)
@@ -169,7 +187,7 @@ static int reserve(struct cqlua_statement *st, size_t size)
 {
     if (st->values_len + size <= st->values_capacity) return 0;
     size_t live = live_size(st), wanted = live + size, capacity = sizeof st->values_inline;
-    if (live < st->values_len) wanted *= 2; /* values are bound again and again: do not move them each time */
+    if (live < st->values_len) wanted *= 2;                  /* values are bound again and again: do not move them each time */
     if (wanted >= UINT32_MAX) return CQLUA_EFRAME_TOO_LARGE; /* slots hold 32-bit offsets; a frame is smaller anyway */
     while (capacity < wanted) capacity *= 2;
     struct memory *memory = st->prepared->memory;
@@ -267,7 +285,7 @@ void statement_gather(const struct cqlua_statement *st, uint8_t *out)
     }
 }
 
-/* --- one function for each C type --------------------------------------------------------------------------------------------------- */
+/* --- one function for each C type ------------------------------------------------------------------------------------------ */
 
 static int bind_i64(struct cqlua_statement *st, int index, enum cqlua_kind kind, int64_t value)
 {
