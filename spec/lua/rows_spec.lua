@@ -179,7 +179,7 @@ describe("both row builders", function()
     end
   end)
 
-  it("74 read bigint as `bigint =` says: inexact as a number is an error", function()
+  it("fault 74 read bigint as `bigint =` says: inexact as a number is an error", function()
     assert.equal(-5, cell("bigint", hex "fffffffffffffffb", { bigint = "number" }))
     assert.equal("-5", cell("bigint", hex "fffffffffffffffb", { bigint = "string" }))
     assert.equal("9007199254740993", cell("bigint", hex "0020000000000001", { bigint = "string" }))
@@ -210,7 +210,7 @@ describe("both row builders", function()
     end)
   end)
 
-  it("74 read lists, sets and maps; 64-bit keys are decimal strings", function()
+  it("fault 74 read lists, sets and maps; 64-bit keys are decimal strings", function()
     fixture.with(function(db, server)
       local function list(...)
         local out = wire.int(select("#", ...))

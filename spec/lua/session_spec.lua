@@ -164,7 +164,7 @@ describe("a session", function()
     end)
   end)
 
-  it("1 gives `timeout` at the deadline; the late reply reaches nobody", function()
+  it("fault 1 gives `timeout` at the deadline; the late reply reaches nobody", function()
     fixture.with(function(db, server, host)
       server:prime("SELECT late", { delay = 2, columns = { { "n", "int" } }, rows = { { wire.int(13) } } })
       server:prime("SELECT next", { columns = { { "n", "int" } }, rows = { { wire.int(14) } } })
@@ -279,7 +279,7 @@ describe("a session", function()
     end)
   end)
 
-  it("71 an error raised right after an answer reaches the user's pcall, and the session stays usable", function()
+  it("fault 71 an error raised right after an answer reaches the user's pcall, and the session stays usable", function()
     fixture.with(function(db)
       for _ = 1, 100 do
         local thrown = {}
@@ -297,7 +297,7 @@ describe("a session", function()
     end)
   end)
 
-  it("75 may be collected with requests in flight", function()
+  it("fault 75 may be collected with requests in flight", function()
     fixture.server = require "spec.lua.support.server"()
     fixture.server:prime("SELECT never", { silent = true })
     for _ = 1, 20 do
@@ -310,7 +310,7 @@ describe("a session", function()
     cqlua.sleep(20)
   end)
 
-  it("77 10,000 requests leave nothing in the registry and no memory", function()
+  it("fault 77 10,000 requests leave nothing in the registry and no memory", function()
     fixture.with(function(db, server)
       server:prime("SELECT k", { params = { { "id", "int" } }, columns = { { "n", "int" }, { "t", "text" } },
         rows = { { wire.int(1), "x" } } })

@@ -438,7 +438,7 @@ describe("waiting outside a task", function()
     assert.matches("task_spec.lua:%d+: .*cqlua.wrap", message)
   end)
 
-  it("72 works in a generator made by cqlua.wrap, in pcall, iterators and metamethods", function()
+  it("fault 72 works in a generator made by cqlua.wrap, in pcall, iterators and metamethods", function()
     run(function()
       local seen = {}
       local generator = task.wrap(function(first)
@@ -460,7 +460,7 @@ describe("waiting outside a task", function()
     end)
   end)
 
-  it("72 works in a generator of cqlua.wrap outside a task too, whose error comes through", function()
+  it("fault 72 works in a generator of cqlua.wrap outside a task too, whose error comes through", function()
     local generator = task.wrap(function() task.sleep(1) coroutine.yield(5) error("end", 0) end)
     assert.equal(5, generator())
     assert.equal("end", raised(generator))

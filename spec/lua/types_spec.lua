@@ -7,7 +7,7 @@ local function raised(fn, ...)
 end
 
 describe("cqlua.int64", function()
-  it("74 is exact from a decimal string", function()
+  it("fault 74 is exact from a decimal string", function()
     assert.equal("9007199254740993LL", tostring(cqlua.int64 "9007199254740993"))
     assert.equal("-9223372036854775808LL", tostring(cqlua.int64 "-9223372036854775808"))
     assert.is_true(ffi.istype("int64_t", cqlua.int64 "5"))
@@ -26,7 +26,7 @@ describe("cqlua.int64", function()
 end)
 
 describe("cqlua.number, text and key", function()
-  it("74 convert exactly, or not at all", function()
+  it("fault 74 convert exactly, or not at all", function()
     assert.equal(42, cqlua.number(42LL))
     assert.equal(9007199254740992, cqlua.number "9007199254740992")
     assert.equal("invalid_value", select(2, cqlua.number(9007199254740993LL)).name)
