@@ -138,4 +138,35 @@ live.describe("prepare", { "CREATE TABLE things (id int PRIMARY KEY, name text)"
     end
     assert_ok(db:execute "DROP TABLE shifting")
   end)
+
+  it("Q3 a statement that the server has forgotten is prepared again, for all who execute it then, and executed", function()
+    assert_ok(db:execute "CREATE TABLE altered (id int PRIMARY KEY, name text)")
+    local add = assert_ok(db:prepare "INSERT INTO altered (id, name) VALUES (?, ?)")
+    local get = assert_ok(db:prepare "SELECT name FROM altered WHERE id = ?")
+    local ids = {}
+    for id = 1, 100 do ids[id] = id end
+    cqlua.run(function()
+      assert_ok(cqlua.map(ids, 100, function(id) return db:execute(add, { id, "name " .. id }) end))
+      assert_ok(db:execute "ALTER TABLE altered ADD more int") -- the server forgets all statements of the table
+      local before = requests()
+      local results = assert_ok(cqlua.map(ids, 100, function(id) return db:execute(get, { id }) end))
+      local forgotten = 0
+      for id = 1, 100 do
+        local attempts = results[id].attempts
+        assert.equal("name " .. id, results[id]:one().name)
+        assert.equal("ok", attempts[#attempts].outcome)
+        if #attempts == 2 then
+          assert.equal("unprepared", attempts[1].outcome)
+          forgotten = forgotten + 1
+        end
+      end
+      assert.is_true(forgotten > 0)
+      -- A hundred, those that failed again, and the question. One prepare does; another where answers overtook each other.
+      local prepares = requests() - before - 100 - forgotten - 1
+      assert.is_true(prepares >= 1 and prepares <= forgotten / 4 + 1, prepares .. " prepares for " .. forgotten)
+    end)
+    assert_ok(db:execute(add, { 6, "name of 6" })) -- not idempotent, but certain not to have run
+    assert.equal("name of 6", assert_ok(db:execute(get, { 6 })):one().name)
+    assert_ok(db:execute "DROP TABLE altered")
+  end)
 end)
