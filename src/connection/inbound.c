@@ -155,7 +155,8 @@ static int append_part(struct inbound *inbound, const uint8_t *part, size_t len)
     if (inbound->whole == NULL || wanted > inbound->whole->capacity) {
         size_t capacity = wanted < BLOCK_STANDARD ? BLOCK_STANDARD : 2 * wanted;
         const uint8_t *frame = inbound->whole == NULL ? part : inbound->whole->bytes;
-        size_t need = wanted < FRAME_HEADER ? wanted : FRAME_HEADER + (size_t)frame_header_decode(frame).length;
+        size_t known = inbound->whole == NULL ? len : inbound->whole_len;
+        size_t need = known < FRAME_HEADER ? wanted : FRAME_HEADER + (size_t)frame_header_decode(frame).length;
         if (need < wanted) need = wanted; /* a length that lies is found out later */
         struct block *block = block_spare(inbound->memory, need);
         if (block == NULL) block = block_new(inbound->memory, capacity);
