@@ -38,9 +38,11 @@ live.describe("execute", {
     local page = assert_ok(db:execute("SELECT n FROM visits WHERE day = 1", nil, { page_size = 2 }))
     assert.equal(2, #page)
     assert.is_true(page.has_more)
-    local rest = assert_ok(db:execute("SELECT n FROM visits WHERE day = 1", nil, { page_size = 2, paging_state = page.paging_state }))
+    local rest = assert_ok(db:execute("SELECT n FROM visits WHERE day = 1", nil,
+      { page_size = 2, paging_state = page.paging_state }))
     assert.equal(3, rest[1].n)
-    local won = assert_ok(db:execute("INSERT INTO people (id) VALUES (1) IF NOT EXISTS", nil, { serial_consistency = "local_serial" }))
+    local won = assert_ok(db:execute("INSERT INTO people (id) VALUES (1) IF NOT EXISTS", nil,
+      { serial_consistency = "local_serial" }))
     assert.is_false(won.applied)
   end)
 
@@ -160,7 +162,9 @@ live.describe("execute", {
     it("Q2 a thousand failures leave the session as it was", function()
       local _, before = live.ports()
       cqlua.run(function()
-        local names = assert_ok(cqlua.map((function() local t = {} for i = 1, 1000 do t[i] = i end return t end)(), 100, function(i)
+        local list = {}
+        for i = 1, 1000 do list[i] = i end
+        local names = assert_ok(cqlua.map(list, 100, function(i)
           local _, err = db:execute(i % 2 == 0 and "SELEKT" or "SELECT * FROM nowhere")
           return err.name
         end))

@@ -134,12 +134,11 @@ live.describe("result", {
   end)
 
   it("R2 warnings of the server are read", function()
-    local before = assert_ok(db:execute "SELECT name, value FROM system_views.settings WHERE name = 'batch_size_warn_threshold'")
     local parts = { "BEGIN UNLOGGED BATCH" }
-    for n = 1, 60 do parts[#parts + 1] = ("INSERT INTO days (day, n, note) VALUES (%d, 1, '%s')"):format(1000 + n, ("w"):rep(200)) end
+    local insert, note = "INSERT INTO days (day, n, note) VALUES (%d, 1, '%s')", ("w"):rep(200)
+    for n = 1, 60 do parts[#parts + 1] = insert:format(1000 + n, note) end
     parts[#parts + 1] = "APPLY BATCH"
     local res = assert_ok(db:execute(table.concat(parts, "\n")))
-    assert.is_true(#before <= 1)
     assert.is_true(#res.warnings >= 1)
     assert.matches("atch", res.warnings[1])
   end)

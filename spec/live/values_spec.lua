@@ -18,13 +18,16 @@ local TYPES = {
   tinyint = { same = { -128, -1, 0, 127 }, as = { { "-128", -128 } } },
   smallint = { same = { -32768, -1, 0, 32767 }, as = { { "32767", 32767 } } },
   int = { same = { -2147483648, -1, 0, 1, 2147483647 }, as = { { "2147483647", 2147483647 }, { int64 "-5", -5 } } },
-  bigint = { same = { int64 "-9223372036854775808", int64 "9223372036854775807", int64 "9007199254740993", int64 "0", int64 "-1" },
+  bigint = { same = { int64 "-9223372036854775808", int64 "9223372036854775807", int64 "9007199254740993", int64 "0",
+      int64 "-1" },
     as = { { 5, int64 "5" }, { "9007199254740993", int64 "9007199254740993" }, { 2 ^ 53, int64 "9007199254740992" },
       { -2 ^ 53, int64 "-9007199254740992" } } },
-  float = { same = { 0, -0.0, 1.5, -1.5, INF, -INF, NAN, 2 ^ -149, 2 ^ 127 * (2 - 2 ^ -23) }, as = { { 0.1, 0.10000000149011612 } } },
+  float = { same = { 0, -0.0, 1.5, -1.5, INF, -INF, NAN, 2 ^ -149, 2 ^ 127 * (2 - 2 ^ -23) },
+    as = { { 0.1, 0.10000000149011612 } } },
   double = { same = { 0, -0.0, 1.1, -1.1, INF, -INF, NAN, 5e-324, 1.7976931348623157e308, 2 ^ 53 } },
   uuid = { same = { "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff",
-    "123e4567-e89b-12d3-a456-426614174000" }, as = { { "123E4567-E89B-12D3-A456-426614174000", "123e4567-e89b-12d3-a456-426614174000" } } },
+    "123e4567-e89b-12d3-a456-426614174000" },
+    as = { { "123E4567-E89B-12D3-A456-426614174000", "123e4567-e89b-12d3-a456-426614174000" } } },
   timeuuid = { same = { "00000000-0000-1000-8080-808080808080", "8ba61bd2-7b2e-11ee-b962-0242ac120002" } },
   timestamp = { same = { 0, 1, -1, 1769860800123, -62167219200000, 2 ^ 53, -2 ^ 53 },
     as = { { "2026-01-31T12:00:00Z", 1769860800000 }, { "2026-01-31T12:00:00.123Z", 1769860800123 }, { int64 "5", 5 } } },
@@ -37,11 +40,13 @@ local TYPES = {
 -- What does not fit: by type, values that are refused.
 local BAD = {
   ascii = { "é", 5, {} }, text = { 5, true, {} }, blob = { 5 }, boolean = { 0, 1, "true" },
-  tinyint = { 128, -129, 1.5, "x", true, NAN }, smallint = { 32768, -32769, 0.5 }, int = { 2147483648, -2147483649, 1.5, INF, "1e3", {} },
+  tinyint = { 128, -129, 1.5, "x", true, NAN }, smallint = { 32768, -32769, 0.5 },
+  int = { 2147483648, -2147483649, 1.5, INF, "1e3", {} },
   bigint = { "9223372036854775808", "-9223372036854775809", 2 ^ 53 + 2, 1.5, NAN, "", "12x", true },
   float = { "1.5", true, 1e300 }, double = { "x", true, {} },
   uuid = { "123e4567", "", 5, "123e4567-e89b-12d3-a456-42661417400g" }, timestamp = { "yesterday", 1.5, INF, true },
-  inet = { "256.0.0.1", "localhost", "", 5, ":::" }, date = { "2026-13-01", "2025-02-29", 5, "" }, time = { "24:00:00", "12", 5, "12:60:00" },
+  inet = { "256.0.0.1", "localhost", "", 5, ":::" }, date = { "2026-13-01", "2025-02-29", 5, "" },
+  time = { "24:00:00", "12", 5, "12:60:00" },
 }
 
 local function same(wanted, got)
@@ -49,6 +54,8 @@ local function same(wanted, got)
   if wanted == 0 and type(wanted) == "number" then return got == 0 and 1 / wanted == 1 / got end
   return type(wanted) == type(got) and wanted == got
 end
+
+local function short(value) return tostring(value):sub(1, 60) end
 
 local names, columns = {}, {}
 for name in pairs(TYPES) do names[#names + 1] = name end
@@ -71,7 +78,7 @@ live.describe("values", {
     local row = assert_ok(db:execute(get, { 1 })):one()
     local got = rawget(row, "c_" .. name)
     if not same(wanted, got) then
-      error(("%s: bound %s, read %s, expected %s"):format(name, tostring(value):sub(1, 60), tostring(got):sub(1, 60), tostring(wanted):sub(1, 60)))
+      error(("%s: bound %s, read %s, expected %s"):format(name, short(value), short(got), short(wanted)))
     end
     assert.is_true(same(row[1], got))
   end
@@ -85,7 +92,8 @@ live.describe("values", {
     it("V1 " .. name .. ": null and unset are told apart from each other and from empty", function()
       local some = TYPES[name].same[#TYPES[name].same]
       local insert = ("INSERT INTO scalars (id, c_%s) VALUES (?, ?)"):format(name)
-      local function get() return rawget(assert_ok(db:execute(("SELECT id, c_%s FROM scalars WHERE id = 2"):format(name))):one(), "c_" .. name) end
+      local select = ("SELECT id, c_%s FROM scalars WHERE id = 2"):format(name)
+      local function get() return rawget(assert_ok(db:execute(select)):one(), "c_" .. name) end
       assert_ok(db:execute(insert, { 2, some }))
       assert_ok(db:execute(insert, { 2, cqlua.unset }))
       assert.is_true(same(some, get()))
@@ -114,7 +122,8 @@ live.describe("values", {
   it("V1 many rows of all types at once: the generated constructor and the C builder agree", function()
     local list = {}
     for index, name in ipairs(names) do list[index] = "c_" .. name end
-    local add = assert_ok(db:prepare("INSERT INTO scalars (id, " .. table.concat(list, ", ") .. ") VALUES (?" .. (", ?"):rep(#names) .. ")"))
+    local markers = ("?, "):rep(#names) .. "?"
+    local add = assert_ok(db:prepare(("INSERT INTO scalars (id, %s) VALUES (%s)"):format(table.concat(list, ", "), markers)))
     local wanted = {}
     for id = 100, 139 do
       local values = { id }
@@ -134,7 +143,7 @@ live.describe("values", {
           if value == null then value = nil end
           local got = rawget(row, "c_" .. name)
           if not same(value, got) then
-            error(("row %d, %s: %s, expected %s"):format(row.id, name, tostring(got):sub(1, 60), tostring(value):sub(1, 60)))
+            error(("row %d, %s: %s, expected %s"):format(row.id, name, short(got), short(value)))
           end
         end
       end

@@ -243,9 +243,10 @@ function M.script(path, ...)
 end
 
 function M.shell(command)
-  local lines = lines_of("{ " .. command .. "; } 2>&1; echo status $?")
-  local status = table.remove(lines):match "^status (%d+)$"
-  return table.concat(lines, "\n"), tonumber(status)
+  local pipe = assert(io.popen("{ " .. command .. "; } 2>&1; echo \"|$?\""))
+  local output, status = pipe:read("*a"):match "^(.*)|(%d+)\n$"
+  pipe:close()
+  return (output:gsub("\n$", "")), tonumber(status)
 end
 
 return M
