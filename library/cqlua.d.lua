@@ -71,6 +71,8 @@ function auth.plain(user, password) end
 
 ---@class cqlua.options.connect
 ---@field contact_points string[]? { "127.0.0.1" }; names or addresses, each with an optional :port
+---@field local_dc string? the data centre that the contact points must be in
+---@field discovery false? nodes beyond the contact points are not found yet
 ---@field port integer? 9042
 ---@field keyspace string?
 ---@field auth cqlua.auth.plain|(fun(node: string): string?, string?)|nil a function is asked for each connection, and may wait
