@@ -14,16 +14,8 @@ static const struct cqlua_error no_memory = {
     .code = CQLUA_ENO_MEMORY,
     .name = "no_memory",
     .message = "out of memory",
-    .server_code = -1,
     .may_have_executed = 1,
-    .consistency = -1,
-    .required = -1,
-    .received = -1,
-    .alive = -1,
-    .failures = -1,
-    .block_for = -1,
-    .contentions = -1,
-    .index = -1,
+    ERROR_NO_NUMBERS,
 };
 
 bool error_is_constant(const struct cqlua_error *error)

@@ -6,6 +6,11 @@
 #include "base/failure.h"
 #include "base/history.h"
 
+/* The fields that say "the server sent none", for initializers of constant errors. */
+#define ERROR_NO_NUMBERS                                                                                                \
+    .server_code = -1, .consistency = -1, .required = -1, .received = -1, .alive = -1, .failures = -1, .block_for = -1, \
+    .contentions = -1, .index = -1
+
 /* An error with the message, and room for `extra` bytes of texts (each with a NUL) to be kept by error_keep. */
 struct cqlua_error *error_new(struct memory *memory, int code, struct cqlua_slice message, size_t extra);
 struct cqlua_error *error_of(struct memory *memory, const struct failure *failure);

@@ -91,29 +91,13 @@ static const struct cqlua_error no_markers = {
     .code = CQLUA_EMISUSE,
     .name = "misuse",
     .message = "a statement of a text has no bind markers: prepare it to bind values",
-    .server_code = -1,
-    .consistency = -1,
-    .required = -1,
-    .received = -1,
-    .alive = -1,
-    .failures = -1,
-    .block_for = -1,
-    .contentions = -1,
-    .index = -1,
+    ERROR_NO_NUMBERS,
 };
 static const struct cqlua_error use_refused = {
     .code = CQLUA_EMISUSE,
     .name = "misuse",
     .message = "USE as text would change one connection only: call cqlua_session_use (db:use)",
-    .server_code = -1,
-    .consistency = -1,
-    .required = -1,
-    .received = -1,
-    .alive = -1,
-    .failures = -1,
-    .block_for = -1,
-    .contentions = -1,
-    .index = -1,
+    ERROR_NO_NUMBERS,
 };
 
 static struct cqlua_error *constant(const struct cqlua_error *error)
