@@ -25,7 +25,7 @@ static void take_lost(struct sim *sim, void *node)
     ((struct sim_node *)node)->refuses = false;
 }
 
-/* --- C1 ------------------------------------------------------------------------------------------------------------------- */
+/* --- C1 -------------------------------------------------------------------------------------------------------------------- */
 
 static void C1_opening_does_no_io(void **state)
 {
@@ -204,7 +204,7 @@ static void C1_reconnects_with_growing_delays_and_never_in_a_hot_loop(void **sta
     assert_true(tries >= 12 && tries <= 20);
 }
 
-/* --- C3 ------------------------------------------------------------------------------------------------------------------- */
+/* --- C3 -------------------------------------------------------------------------------------------------------------------- */
 
 static void versions(struct sim *sim, int highest, int expected)
 {
@@ -280,7 +280,7 @@ static void fault_36_mixed_versions_agree_on_the_lower_one(void **state)
     mixed(sim, 300, 900);
 }
 
-/* --- faults --------------------------------------------------------------------------------------------------------------- */
+/* --- faults ---------------------------------------------------------------------------------------------------------------- */
 
 static void at_the_connect_timeout(struct sim *sim)
 {
@@ -356,7 +356,7 @@ static void fault_67_more_than_64_KiB_before_authentication_is_too_large(void **
     assert_true(sim->heap.largest <= 1 << 20);
 }
 
-/* --- passwords ------------------------------------------------------------------------------------------------------------ */
+/* --- passwords ------------------------------------------------------------------------------------------------------------- */
 
 static int passwords_seen;
 static bool count_passwords(struct sim_message *message)

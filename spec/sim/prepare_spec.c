@@ -119,7 +119,7 @@ static void Q3_each_waiter_has_its_own_deadline(void **state)
     prepared(sim, select_text);
 }
 
-/* --- fault 38: a node has forgotten --------------------------------------------------------------------------------------- */
+/* --- fault 38: a node has forgotten ---------------------------------------------------------------------------------------- */
 
 static void forget(struct sim *sim)
 {
@@ -251,7 +251,7 @@ static void Y1_a_request_that_was_prepared_again_still_moves_on_after_its_attemp
     for (int i = 0; i < 2; i++) sim_assert_answer(sim, calls[i]);
 }
 
-/* --- columns that change (fault 8) ---------------------------------------------------------------------------------------- */
+/* --- columns that change (fault 8) ----------------------------------------------------------------------------------------- */
 
 static void assert_column(struct sim *sim, size_t call, const char *name)
 {

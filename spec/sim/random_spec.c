@@ -38,7 +38,7 @@ static int64_t dice(struct course *course, int64_t bound)
     return sim_random(course->sim, bound);
 }
 
-/* --- what nodes do to the session ----------------------------------------------------------------------------------------- */
+/* --- what nodes do to the session ------------------------------------------------------------------------------------------ */
 
 static void heal(struct sim_node *node)
 {
@@ -68,7 +68,7 @@ static void trouble(struct course *course, struct sim_node *node)
     }
 }
 
-/* --- what the spec does --------------------------------------------------------------------------------------------------- */
+/* --- what the spec does ---------------------------------------------------------------------------------------------------- */
 
 static struct cqlua_call some_options(struct course *course)
 {
@@ -145,7 +145,7 @@ static void act(struct course *course)
     note_prepared(course);
 }
 
-/* --- one course ----------------------------------------------------------------------------------------------------------- */
+/* --- one course ------------------------------------------------------------------------------------------------------------ */
 
 static void run(struct sim *sim, uint64_t seed)
 {

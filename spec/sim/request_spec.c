@@ -14,7 +14,7 @@ static bool swallow(struct sim_message *message)
     return opcode == OP_QUERY || opcode == OP_EXECUTE || opcode == OP_PREPARE;
 }
 
-/* --- Q1 ------------------------------------------------------------------------------------------------------------------- */
+/* --- Q1 -------------------------------------------------------------------------------------------------------------------- */
 
 static void Q1_requests_of_one_session_overlap(void **state)
 {
@@ -115,7 +115,7 @@ static void Q7_a_keyspace_per_call_below_v5_is_an_error_that_says_so(void **stat
     assert_int_equal(sim_call(sim, call)->error->may_have_executed, 0);
 }
 
-/* --- Q2 ------------------------------------------------------------------------------------------------------------------- */
+/* --- Q2 -------------------------------------------------------------------------------------------------------------------- */
 
 static int32_t reply_code;
 static bool reply_with_code(struct sim_message *message)
@@ -185,7 +185,7 @@ static void Q2_the_numbers_of_a_timeout_are_kept(void **state)
     assert_int_equal(error->alive, -1);
 }
 
-/* --- retries -------------------------------------------------------------------------------------------------------------- */
+/* --- retries --------------------------------------------------------------------------------------------------------------- */
 
 static int failures_left;
 static bool fail_at_first(struct sim_message *message)
@@ -324,7 +324,7 @@ static void Y1_an_attempt_that_is_not_answered_moves_on_after_its_timeout(void *
     assert_int_equal(sim_counters(sim).orphans, 1);
 }
 
-/* --- Q4, X1 --------------------------------------------------------------------------------------------------------------- */
+/* --- Q4, X1 ---------------------------------------------------------------------------------------------------------------- */
 
 static void Q4_a_request_times_out_at_its_deadline_exactly(void **state)
 {
@@ -400,7 +400,7 @@ static void X1_a_request_can_be_cancelled_before_it_is_sent(void **state)
     assert_int_equal(cqlua_cancel(sim->session, -1), CQLUA_EMISUSE);
 }
 
-/* --- pages ---------------------------------------------------------------------------------------------------------------- */
+/* --- pages ----------------------------------------------------------------------------------------------------------------- */
 
 static void T10_the_paging_state_asks_for_the_next_page(void **state)
 {
@@ -542,7 +542,7 @@ static void R3_completions_may_outlive_the_session(void **state)
     assert_true(sim->is_closed);
 }
 
-/* --- Q5, Q6 --------------------------------------------------------------------------------------------------------------- */
+/* --- Q5, Q6 ---------------------------------------------------------------------------------------------------------------- */
 
 static void Q5_a_statement_is_executed_again_with_the_same_values_and_other_options(void **state)
 {
@@ -590,7 +590,7 @@ static void Q6_values_travel_as_values_and_never_in_the_text(void **state)
     assert_int_equal(sim->statements_count, 1);
 }
 
-/* --- C4 ------------------------------------------------------------------------------------------------------------------- */
+/* --- C4 -------------------------------------------------------------------------------------------------------------------- */
 
 static void run_to_closed(struct sim *sim)
 {

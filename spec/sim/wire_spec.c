@@ -16,7 +16,7 @@ static bool is_query(const struct sim_message *message)
     return message->request.opcode == OP_QUERY;
 }
 
-/* --- faults 1 to 3 -------------------------------------------------------------------------------------------------------- */
+/* --- faults 1 to 3 --------------------------------------------------------------------------------------------------------- */
 
 static void fault_1_late_replies_never_reach_the_next_owner_of_an_id(void **state)
 {
@@ -85,7 +85,7 @@ static void fault_3_every_id_in_flight_and_the_replies_shuffled_on_v4(void **sta
     all_ids(*state, 4);
 }
 
-/* --- faults 4 to 6: replies that cannot be -------------------------------------------------------------------------------- */
+/* --- faults 4 to 6: replies that cannot be --------------------------------------------------------------------------------- */
 
 /* Two in flight; the answer to the first is wrong in some way: both get `protocol` at once, and the next connection works. */
 static void wrong(struct sim *sim, bool (*hook)(struct sim_message *))
@@ -261,7 +261,7 @@ static void fault_61_a_result_of_unknown_kind_closes_the_connection(void **state
     wrong(*state, reply_unknown_kind);
 }
 
-/* --- fault 7: ids that get lost ------------------------------------------------------------------------------------------- */
+/* --- fault 7: ids that get lost -------------------------------------------------------------------------------------------- */
 
 static int swallowed_left;
 static bool swallow_some(struct sim_message *message)
@@ -323,7 +323,7 @@ static void fault_7_no_request_waits_for_ever_for_an_id(void **state)
     assert_int_equal(sim->connects, 2);
 }
 
-/* --- faults 25, 27, 29 ---------------------------------------------------------------------------------------------------- */
+/* --- faults 25, 27, 29 ----------------------------------------------------------------------------------------------------- */
 
 static bool cut_in_the_middle(struct sim_message *message)
 {
@@ -440,7 +440,7 @@ static void fault_29_bytes_that_arrive_count_as_life(void **state)
     assert_int_equal(sim->connects, 1);
 }
 
-/* --- fault 28: pieces ----------------------------------------------------------------------------------------------------- */
+/* --- fault 28: pieces ------------------------------------------------------------------------------------------------------ */
 
 /* What a session does with a fixed course of requests, as a text: it must not depend on how bytes are cut. */
 static void run_course(struct sim *sim, int version, size_t chunk, bool is_random, char *out, size_t size)
@@ -539,7 +539,7 @@ static void fault_28_large_frames_between_small_ones_in_pieces(void **state)
         }
 }
 
-/* --- fault 26: a server that stops reading -------------------------------------------------------------------------------- */
+/* --- fault 26: a server that stops reading --------------------------------------------------------------------------------- */
 
 static void fault_26_memory_stays_bounded_while_the_server_does_not_read(void **state)
 {

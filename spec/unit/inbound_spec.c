@@ -28,7 +28,7 @@ static int teardown(void **state)
     return bytes_free_all(state);
 }
 
-/* --- writing the wire ------------------------------------------------------------------------------------------------------- */
+/* --- writing the wire ----------------------------------------------------------------------------------------------------- */
 
 /* A body whose bytes follow from its stream and length, so that a mix-up is seen. */
 static uint8_t body_byte(int stream, size_t at)
@@ -66,7 +66,7 @@ static void wrap(size_t from, size_t part)
     }
 }
 
-/* --- reading it ---------------------------------------------------------------------------------------------------------------- */
+/* --- reading it ----------------------------------------------------------------------------------------------------------- */
 
 struct seen {
     int count, last_stream;
@@ -119,7 +119,7 @@ static struct seen feed(size_t first_chunk, size_t chunk, struct block **keep)
     return seen;
 }
 
-/* --- v4 -------------------------------------------------------------------------------------------------------------------------- */
+/* --- v4 ------------------------------------------------------------------------------------------------------------------- */
 
 static void put_course(void)
 {
@@ -216,7 +216,7 @@ static void fault_68_the_first_byte_tells_what_is_not_cql(void **state)
     (void)state;
     static const struct {
         const char *bytes, *said;
-    } cases[] = {{"'HTTP/1.1 400'", "HTTP"}, {"15 03 01", "TLS"}, {"16", "TLS"}, {"'H'", "HTTP"}, {"00", "00"}, {"04 00", "04 00"}};
+    } cases[] = {{"'HTTP/1.1 400'", "HTTP"}, {"15 03 01", "TLS"}, {"16", "TLS"}, {"'H'", "HTTP"}, {"00", "00"}, {"04 00", "04"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct cqlua_slice bytes = hex(cases[i].bytes);
         wire.len = 0;
@@ -229,7 +229,7 @@ static void fault_68_the_first_byte_tells_what_is_not_cql(void **state)
     }
 }
 
-/* --- v5 ---------------------------------------------------------------------------------------------------------------------------- */
+/* --- v5 ------------------------------------------------------------------------------------------------------------------- */
 
 /* Small frames together, a large one in parts, one that ends exactly at the border, again small ones. */
 static void put_segmented_course(void)

@@ -28,7 +28,7 @@ void sim_call_release(struct sim_call *call)
     call->prepared = NULL;
 }
 
-/* --- what has completed --------------------------------------------------------------------------------------------------- */
+/* --- what has completed ---------------------------------------------------------------------------------------------------- */
 
 static void copy_text(const struct cqlua_rows *rows, int index, char *out, size_t size)
 {
@@ -108,7 +108,7 @@ void sim_collect(struct sim *sim)
     }
 }
 
-/* --- submitting ----------------------------------------------------------------------------------------------------------- */
+/* --- submitting ------------------------------------------------------------------------------------------------------------ */
 
 struct cqlua_call sim_call_options(void)
 {
@@ -207,7 +207,7 @@ struct cqlua_session_counters sim_counters(struct sim *sim)
     return counters;
 }
 
-/* --- waiting, and what is asserted ---------------------------------------------------------------------------------------- */
+/* --- waiting, and what is asserted ----------------------------------------------------------------------------------------- */
 
 struct sim_call *sim_wait(struct sim *sim, size_t index)
 {

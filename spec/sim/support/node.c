@@ -5,7 +5,7 @@
 #include "protocol/segment.h"
 #include "sim/support/inside.h"
 
-/* --- frames out ----------------------------------------------------------------------------------------------------------- */
+/* --- frames out ------------------------------------------------------------------------------------------------------------ */
 
 static void put_segment(struct buffer *out, const uint8_t *payload, size_t len, bool is_self_contained)
 {
@@ -129,7 +129,7 @@ void sim_reply_code(struct sim_message *message, int32_t code, const char *text)
     sim_reply_error(message, &error);
 }
 
-/* --- statements ----------------------------------------------------------------------------------------------------------- */
+/* --- statements ------------------------------------------------------------------------------------------------------------ */
 
 enum { ID = 16 };
 static const struct type text_type = {.id = TYPE_VARCHAR};
@@ -216,7 +216,7 @@ static void prepare(struct sim_message *message)
     reply_body(message, OP_RESULT, &body);
 }
 
-/* --- answers -------------------------------------------------------------------------------------------------------------- */
+/* --- answers --------------------------------------------------------------------------------------------------------------- */
 
 /* The text of a QUERY, or of the statement that is executed; NULL: the id is not known. */
 static const char *text_of(const struct sim_message *message, char out[256])
@@ -378,7 +378,7 @@ static void run_statement(struct sim_message *message)
     else sim_reply_code(message, SERVER_SYNTAX_ERROR, "line 1:0 no viable alternative at input");
 }
 
-/* --- the handshake -------------------------------------------------------------------------------------------------------- */
+/* --- the handshake --------------------------------------------------------------------------------------------------------- */
 
 static void reply_supported(struct sim_message *message)
 {
@@ -428,7 +428,7 @@ static void authenticate(struct sim_message *message)
     reply_body(message, OP_AUTH_SUCCESS, &body);
 }
 
-/* --- executing ------------------------------------------------------------------------------------------------------------ */
+/* --- executing ------------------------------------------------------------------------------------------------------------- */
 
 void sim_execute_message(struct sim_message *message)
 {
@@ -504,7 +504,7 @@ void sim_message_again(struct sim_message *message, int64_t delay_us)
                message->sim->now_us + delay_us);
 }
 
-/* --- bytes in ------------------------------------------------------------------------------------------------------------- */
+/* --- bytes in -------------------------------------------------------------------------------------------------------------- */
 
 /* A version that the node does not speak: the answer bears the highest that it does, on stream 0. */
 static void refuse_version(struct sim_pipe *pipe, struct frame_header header)

@@ -12,7 +12,7 @@ int64_t sim_random(struct sim *sim, int64_t bound)
     return (int64_t)random_below(&sim->random, (uint64_t)bound);
 }
 
-/* --- events: what happens at a time --------------------------------------------------------------------------------------- */
+/* --- events: what happens at a time ---------------------------------------------------------------------------------------- */
 
 static bool is_before(const struct sim_event *a, const struct sim_event *b)
 {
@@ -80,7 +80,7 @@ void sim_at(struct sim *sim, int64_t time_us, void (*fn)(struct sim *sim, void *
     memcpy(sim_event_new(sim, time_us, happen_at, NULL, sizeof at)->bytes, &at, sizeof at);
 }
 
-/* --- the transport -------------------------------------------------------------------------------------------------------- */
+/* --- the transport --------------------------------------------------------------------------------------------------------- */
 
 static int op_resolve(void *self, struct cqlua_lookup *lookup, const char *name)
 {
@@ -207,7 +207,7 @@ static void op_release(void *self)
 static const struct cqlua_transport_ops ops = {op_resolve, op_forget, op_connect, op_write,
                                                op_close,   op_defer,  op_entropy, op_release};
 
-/* --- bytes on their way to the client ------------------------------------------------------------------------------------- */
+/* --- bytes on their way to the client -------------------------------------------------------------------------------------- */
 
 static size_t chunk_of(struct sim *sim, const struct sim_node *node, size_t room, size_t left)
 {
@@ -292,7 +292,7 @@ void sim_read_again(struct sim *sim, struct sim_node *node)
     }
 }
 
-/* --- time ----------------------------------------------------------------------------------------------------------------- */
+/* --- time ------------------------------------------------------------------------------------------------------------------ */
 
 static void turn(struct sim *sim)
 {
@@ -343,7 +343,7 @@ void sim_run_to_open(struct sim *sim)
         if (!sim_step(sim)) fail_msg("nothing happens any more, and the session has not said whether it is open");
 }
 
-/* --- the life of a simulation --------------------------------------------------------------------------------------------- */
+/* --- the life of a simulation ---------------------------------------------------------------------------------------------- */
 
 static void init_node(struct sim *sim, int index)
 {

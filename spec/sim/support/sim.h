@@ -129,7 +129,7 @@ struct sim {
     uint64_t executed; /* messages that were executed */
 };
 
-/* --- the life of a simulation --------------------------------------------------------------------------------------------- */
+/* --- the life of a simulation ---------------------------------------------------------------------------------------------- */
 
 void sim_init(struct sim *sim, uint64_t seed);
 /* Opens the session with sim->options (contact points: the first `nodes` nodes, unless the options have some). */
@@ -139,7 +139,7 @@ void sim_connect(struct sim *sim, int nodes);
 /* Frees the session and everything else; checks every call, and that no memory and no pipe is left. */
 void sim_end(struct sim *sim);
 
-/* --- time ----------------------------------------------------------------------------------------------------------------- */
+/* --- time ------------------------------------------------------------------------------------------------------------------ */
 
 /* What happens next: false if nothing will. */
 bool sim_step(struct sim *sim);
@@ -152,7 +152,7 @@ void sim_run_to_open(struct sim *sim);
 void sim_collect(struct sim *sim);
 int64_t sim_random(struct sim *sim, int64_t bound); /* 0 .. bound - 1 */
 
-/* --- requests ------------------------------------------------------------------------------------------------------------- */
+/* --- requests -------------------------------------------------------------------------------------------------------------- */
 
 /* Each gives the call's index. Pointers to calls are void after the next one. */
 size_t sim_query(struct sim *sim, const char *keyword); /* "SELECT" or "INSERT", with a token in the text */
@@ -171,7 +171,7 @@ void sim_assert_duration(struct sim *sim, size_t index, int64_t us);
 struct cqlua_call sim_call_options(void);
 struct cqlua_session_counters sim_counters(struct sim *sim);
 
-/* --- what nodes do -------------------------------------------------------------------------------------------------------- */
+/* --- what nodes do --------------------------------------------------------------------------------------------------------- */
 
 void sim_pipe_cut(struct sim_pipe *pipe, const char *reason); /* the server closes it: the client hears of it in order */
 void sim_pipe_send(struct sim_pipe *pipe, const void *bytes, size_t len);
