@@ -21,7 +21,7 @@
 #include "io/clock.h"
 #include "io/loop.h"
 
-/* --- a session: counts its turns, and has completions that it "dispatches" ---------------------------------------- */
+/* --- a session: counts its turns, and has completions that it "dispatches" ------------------------------------------------- */
 
 struct cqlua_session {
     struct loop_member member;
@@ -88,7 +88,7 @@ static inline void fake_submit(struct cqlua_session *session, int completions)
     loop_defer(session->loop);
 }
 
-/* --- a link: keeps what happens to it ----------------------------------------------------------------------------- */
+/* --- a link: keeps what happens to it -------------------------------------------------------------------------------------- */
 
 struct cqlua_link {
     const struct cqlua_transport *transport;
@@ -102,7 +102,7 @@ struct cqlua_link {
     int reads;
     int code;
     char reason[256];
-    size_t room; /* given for each read; 0: out of memory */
+    size_t room;     /* given for each read; 0: out of memory */
     int close_after; /* closes itself within the n-th read */
     uint8_t *in;
     size_t in_len, in_capacity;
@@ -186,7 +186,7 @@ static inline void fake_link(struct cqlua_link *link, const struct cqlua_transpo
     link->room = 65536;
 }
 
-/* --- a lookup ----------------------------------------------------------------------------------------------------- */
+/* --- a lookup -------------------------------------------------------------------------------------------------------------- */
 
 struct cqlua_lookup {
     int done;
@@ -198,8 +198,8 @@ struct cqlua_lookup {
     void *arg;
 };
 
-void cqlua_lookup_done(struct cqlua_lookup *lookup, const struct cqlua_address *addresses, size_t count,
-                       const char *reason, int64_t now_us)
+void cqlua_lookup_done(struct cqlua_lookup *lookup, const struct cqlua_address *addresses, size_t count, const char *reason,
+                       int64_t now_us)
 {
     assert_true(count <= 64);
     assert_true((count > 0) == (reason == NULL));
@@ -211,7 +211,7 @@ void cqlua_lookup_done(struct cqlua_lookup *lookup, const struct cqlua_address *
     if (lookup->on_done != NULL) lookup->on_done(lookup);
 }
 
-/* --- the process -------------------------------------------------------------------------------------------------- */
+/* --- the process ----------------------------------------------------------------------------------------------------------- */
 
 static inline int count_entries(const char *directory)
 {
@@ -240,13 +240,13 @@ static inline void sleep_us(int64_t us)
 }
 
 /* Steps the loop until the condition holds, for 5 seconds at most. */
-#define STEP_UNTIL(loop, condition)                                                                                    \
-    do {                                                                                                               \
-        int64_t until_us = clock_monotonic_us() + 5000000;                                                             \
-        while (!(condition)) {                                                                                         \
-            assert_true(clock_monotonic_us() < until_us);                                                              \
-            assert_true(cqlua_loop_step((loop), 5, 0) >= 0);                                                           \
-        }                                                                                                              \
+#define STEP_UNTIL(loop, condition)                          \
+    do {                                                     \
+        int64_t until_us = clock_monotonic_us() + 5000000;   \
+        while (!(condition)) {                               \
+            assert_true(clock_monotonic_us() < until_us);    \
+            assert_true(cqlua_loop_step((loop), 5, 0) >= 0); \
+        }                                                    \
     } while (0)
 
 #endif

@@ -91,7 +91,7 @@ static void a_deadline_is_met_soon_after_its_time(void **state)
     }
 }
 
-/* --- sockets and deadlines ---------------------------------------------------------------------------------------- */
+/* --- sockets and deadlines ------------------------------------------------------------------------------------------------- */
 
 struct reader {
     struct loop_watch watch;
@@ -160,7 +160,7 @@ static void after_a_stall_sockets_are_read_before_deadlines_fire(void **state)
     unwatch_pipe(&reader, ends);
 }
 
-/* --- the user's own loop ------------------------------------------------------------------------------------------ */
+/* --- the user's own loop --------------------------------------------------------------------------------------------------- */
 
 static struct cqlua_session *submitted;
 
@@ -213,7 +213,7 @@ static void the_users_loop_ends_when_everything_is_closed(void **state)
     assert_int_equal(own.turns, 3);
     assert_int_equal(cqlua_loop_run(on_ev), CQLUA_EUNSUPPORTED);
     loop_leave(on_ev, &own.member);
-    cqlua_loop_free(on_ev); /* while a turn is owed */
+    cqlua_loop_free(on_ev);             /* while a turn is owed */
     assert_int_equal(ev_run(ev, 0), 0); /* and touches nothing that is freed */
     ev_loop_destroy(ev);
 }

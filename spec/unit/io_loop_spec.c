@@ -1,7 +1,7 @@
 /* The loop's turn, on a host that only notes what it is asked for. */
 #include "io_fake.h"
 
-/* --- a host that notes -------------------------------------------------------------------------------------------- */
+/* --- a host that notes ----------------------------------------------------------------------------------------------------- */
 
 struct host {
     int defers, timers, watches, frees;
@@ -63,7 +63,7 @@ static int tear_down(void **state)
     return host.frees == 1 ? 0 : -1;
 }
 
-/* --- specs -------------------------------------------------------------------------------------------------------- */
+/* --- specs ----------------------------------------------------------------------------------------------------------------- */
 
 static void asks_for_one_turn_however_much_is_submitted(void **state)
 {
@@ -352,7 +352,7 @@ static void a_step_does_not_sleep_over_what_completed_between_two_steps(void **s
     cqlua_loop_free(turn_key);
 }
 
-/* --- alarms ------------------------------------------------------------------------------------------------------- */
+/* --- alarms ---------------------------------------------------------------------------------------------------------------- */
 
 static struct loop_alarm early, late;
 static int rung;

@@ -114,7 +114,7 @@ static void a_session_and_its_loop_live_on_its_allocator(void **state)
     free_session(session);
 }
 
-/* --- a host's own transport --------------------------------------------------------------------------------------- */
+/* --- a host's own transport ------------------------------------------------------------------------------------------------ */
 
 static struct {
     int connects, writes, closes, defers, releases;

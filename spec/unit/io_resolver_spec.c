@@ -8,13 +8,13 @@
 #include "io/socket_transport.h"
 #include "io_fake.h"
 
-/* --- the name server ---------------------------------------------------------------------------------------------- */
+/* --- the name server ------------------------------------------------------------------------------------------------------- */
 
 enum { TYPE_A = 1, TYPE_AAAA = 28, RCODE_NAME_ERROR = 3 };
 
 static int server;
-static int questions;        /* received */
-static bool is_silent;       /* it answers nothing */
+static int questions;  /* received */
+static bool is_silent; /* it answers nothing */
 
 /* The question's name as text; gives the bytes it takes in the message. */
 static size_t read_name(const uint8_t *at, char *name)
@@ -69,7 +69,7 @@ static void serve_names(void)
     }
 }
 
-/* --- the loop ----------------------------------------------------------------------------------------------------- */
+/* --- the loop -------------------------------------------------------------------------------------------------------------- */
 
 static struct cqlua_loop *loop;
 static struct cqlua_transport *transport;
@@ -117,14 +117,14 @@ static void ask(struct cqlua_lookup *whose, const char *name)
 }
 
 /* Steps loop and server until the condition holds, for 20 seconds at most. */
-#define SERVE_UNTIL(condition)                                                                                         \
-    do {                                                                                                               \
-        int64_t limit_us = clock_monotonic_us() + 20000000;                                                            \
-        while (!(condition)) {                                                                                         \
-            assert_true(clock_monotonic_us() < limit_us);                                                              \
-            assert_true(cqlua_loop_step(loop, 5, 0) >= 0);                                                             \
-            serve_names();                                                                                             \
-        }                                                                                                              \
+#define SERVE_UNTIL(condition)                              \
+    do {                                                    \
+        int64_t limit_us = clock_monotonic_us() + 20000000; \
+        while (!(condition)) {                              \
+            assert_true(clock_monotonic_us() < limit_us);   \
+            assert_true(cqlua_loop_step(loop, 5, 0) >= 0);  \
+            serve_names();                                  \
+        }                                                   \
     } while (0)
 
 static int find_address(const struct cqlua_lookup *in, const void *bytes, uint8_t len)
@@ -144,7 +144,7 @@ static void check_both(const struct cqlua_lookup *in)
     assert_int_equal(in->addresses[0].port, 0);
 }
 
-/* --- specs -------------------------------------------------------------------------------------------------------- */
+/* --- specs ----------------------------------------------------------------------------------------------------------------- */
 
 static void a_name_gives_its_ipv4_and_ipv6_addresses(void **state)
 {

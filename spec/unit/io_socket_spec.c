@@ -84,7 +84,7 @@ static void reset(int fd)
     close(fd);
 }
 
-/* --- connecting --------------------------------------------------------------------------------------------------- */
+/* --- connecting ------------------------------------------------------------------------------------------------------------ */
 
 static void bytes_go_both_ways(void **state)
 {
@@ -224,7 +224,7 @@ static void sockets_are_tuned_and_not_inherited(void **state)
     end_link(&link, server);
 }
 
-/* --- output ------------------------------------------------------------------------------------------------------- */
+/* --- output ---------------------------------------------------------------------------------------------------------------- */
 
 static void what_does_not_fit_is_asked_for_again(void **state)
 {
@@ -274,7 +274,7 @@ static void writing_to_a_closed_server_is_told_by_the_reader(void **state)
     end_link(&link, -1);
 }
 
-/* --- input -------------------------------------------------------------------------------------------------------- */
+/* --- input ----------------------------------------------------------------------------------------------------------------- */
 
 static void the_servers_end_is_told_after_its_last_bytes(void **state)
 {
@@ -368,7 +368,7 @@ static void a_busy_link_leaves_the_others_their_turn(void **state)
     end_link(&link, server);
 }
 
-/* --- many --------------------------------------------------------------------------------------------------------- */
+/* --- many ------------------------------------------------------------------------------------------------------------------ */
 
 enum { MANY = 200 };
 
@@ -395,8 +395,7 @@ static void many_links_live_side_by_side_without_a_thread(void **state)
     (void)state;
     for (int i = 0; i < MANY; i++) servers[i] = connect_link(&links[i]);
     for (int round = 0; round < 5; round++)
-        for (int i = 0; i < MANY; i++)
-            assert_int_equal(transport->ops->write(transport->self, links[i].pipe, "y", 1), 1);
+        for (int i = 0; i < MANY; i++) assert_int_equal(transport->ops->write(transport->self, links[i].pipe, "y", 1), 1);
     for (int i = 0; i < MANY; i++) {
         assert_int_equal(recv(servers[i], byte, 1, 0), 1);
         assert_int_equal(send(servers[i], byte, 1, 0), 1);
@@ -445,7 +444,7 @@ static void gives_random_bytes(void **state)
     assert_memory_not_equal(a, b, sizeof a);
 }
 
-/* --- memory ------------------------------------------------------------------------------------------------------- */
+/* --- memory ---------------------------------------------------------------------------------------------------------------- */
 
 static int allowed;
 

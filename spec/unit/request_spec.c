@@ -24,7 +24,7 @@ static int tear_down(void **state)
     return bytes_free_all(state);
 }
 
-/* --- golden bodies ------------------------------------------------------------------------------------------------ */
+/* --- golden bodies --------------------------------------------------------------------------------------------------------- */
 
 /* section 4.1.1 */
 #define STARTUP_BODY "0003 000B'CQL_VERSION' 0005'3.0.0' 000B'DRIVER_NAME' 0005'cqlua' 000E'DRIVER_VERSION' 0005'0.1.0'"
@@ -97,7 +97,7 @@ static struct query_parameters parameters_of(uint16_t consistency)
     return (struct query_parameters){.consistency = consistency, .serial_consistency = -1};
 }
 
-/* --- encoding ----------------------------------------------------------------------------------------------------- */
+/* --- encoding -------------------------------------------------------------------------------------------------------------- */
 
 static void C3_startup_is_written(void **state)
 {
@@ -207,7 +207,7 @@ static void C3_register_is_written(void **state)
     written_is("0000");
 }
 
-/* --- decoding ----------------------------------------------------------------------------------------------------- */
+/* --- decoding -------------------------------------------------------------------------------------------------------------- */
 
 static void C3_startup_options_are_read(void **state)
 {
@@ -312,7 +312,7 @@ static void C3_every_request_comes_back_byte_for_byte(void **state)
     }
 }
 
-/* --- bad bytes ---------------------------------------------------------------------------------------------------- */
+/* --- bad bytes ------------------------------------------------------------------------------------------------------------- */
 
 static void is_refused(int version, uint8_t opcode, const char *body)
 {
@@ -396,7 +396,7 @@ static void fault_56_mutated_requests_are_read_or_refused(void **state)
     }
 }
 
-/* --- fault 70 ----------------------------------------------------------------------------------------------------- */
+/* --- fault 70 -------------------------------------------------------------------------------------------------------------- */
 
 static void nothing_is_written(int error)
 {

@@ -35,7 +35,7 @@ static int tear_down(void **state)
     return bytes_free_all(state);
 }
 
-/* --- helpers ------------------------------------------------------------------------------------------------------ */
+/* --- helpers --------------------------------------------------------------------------------------------------------------- */
 
 static int decode(int version, const char *body, struct metadata *expected, struct result_message *result)
 {
@@ -89,7 +89,7 @@ static void written_is(const char *expected)
     buffer.len = 0;
 }
 
-/* --- RESULT ------------------------------------------------------------------------------------------------------- */
+/* --- RESULT ---------------------------------------------------------------------------------------------------------------- */
 
 static void C3_void_and_set_keyspace_are_read(void **state)
 {
@@ -326,7 +326,7 @@ static void fault_61_unknown_kinds_of_result_are_refused(void **state)
     is_refused(4, "00000002 00000001 00000001 0001'k' 0001't' 0001'a' 0099 00000000");
 }
 
-/* --- what stands before a message (v4 section 2.2) ---------------------------------------------------------------- */
+/* --- what stands before a message (v4 section 2.2) ------------------------------------------------------------------------- */
 
 static void R2_trace_warnings_and_payload_are_read_in_this_order(void **state)
 {
@@ -383,7 +383,7 @@ static void fault_63_prefixes_that_lie_are_refused(void **state)
     }
 }
 
-/* --- ERROR (section 9) -------------------------------------------------------------------------------------------- */
+/* --- ERROR (section 9) ----------------------------------------------------------------------------------------------------- */
 
 static void has_only_a_message(const char *body, int32_t code, const char *message)
 {
@@ -531,7 +531,7 @@ static void fault_52_failure_maps_that_lie_are_refused(void **state)
     }
 }
 
-/* --- EVENT -------------------------------------------------------------------------------------------------------- */
+/* --- EVENT ----------------------------------------------------------------------------------------------------------------- */
 
 static void C3_events_are_read(void **state)
 {
@@ -570,7 +570,7 @@ static void fault_61_an_address_of_another_size_is_refused(void **state)
     assert_int_equal(decode_event(&reader, &event), CQLUA_EPROTOCOL);
 }
 
-/* --- the server's side -------------------------------------------------------------------------------------------- */
+/* --- the server's side ----------------------------------------------------------------------------------------------------- */
 
 static void C3_results_are_written(void **state)
 {
@@ -686,7 +686,7 @@ static void C3_the_other_messages_are_written(void **state)
     written_is("00000003 'who'");
 }
 
-/* --- bad bytes ---------------------------------------------------------------------------------------------------- */
+/* --- bad bytes ------------------------------------------------------------------------------------------------------------- */
 
 static void C3_every_golden_reply_is_read_to_its_end(void **state)
 {

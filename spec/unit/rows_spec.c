@@ -22,7 +22,7 @@ static int tear_down(void **state)
     return bytes_free_all(state);
 }
 
-/* --- helpers ------------------------------------------------------------------------------------------------------ */
+/* --- helpers --------------------------------------------------------------------------------------------------------------- */
 
 static const struct type type_int = {.id = TYPE_INT}, type_text_ = {.id = TYPE_VARCHAR};
 static struct type list_of_int = {TYPE_LIST, 1, (struct type *)(uintptr_t)&type_int, {0}, {0}, NULL};
@@ -71,7 +71,7 @@ static struct cqlua_slice text_of(const struct cqlua_rows *row, int index)
     return value;
 }
 
-/* --- moving ------------------------------------------------------------------------------------------------------- */
+/* --- moving ---------------------------------------------------------------------------------------------------------------- */
 
 static void R1_every_row_is_walked_in_order(void **state)
 {
@@ -158,7 +158,7 @@ static void R1_a_cell_that_is_not_there_is_misuse(void **state)
     assert_int_equal(cqlua_row_value(&rows, 0, &value), CQLUA_EMISUSE); /* after the last */
 }
 
-/* --- cells -------------------------------------------------------------------------------------------------------- */
+/* --- cells ----------------------------------------------------------------------------------------------------------------- */
 
 static void V1_every_scalar_of_a_row_is_read(void **state)
 {
@@ -393,7 +393,7 @@ static void Q10_rows_wider_than_the_cache_are_read(void **state)
     }
 }
 
-/* --- collections -------------------------------------------------------------------------------------------------- */
+/* --- collections ----------------------------------------------------------------------------------------------------------- */
 
 static void V1_collections_are_read_as_rows(void **state)
 {
@@ -593,7 +593,7 @@ static void V1_a_cursor_may_be_opened_over_itself(void **state)
     assert_int_equal(i64_of(&rows, 0), 42);
 }
 
-/* --- bad bytes ---------------------------------------------------------------------------------------------------- */
+/* --- bad bytes ------------------------------------------------------------------------------------------------------------- */
 
 static void fault_56_random_bytes_are_read_or_refused(void **state)
 {

@@ -272,7 +272,7 @@ static void fault_54_lengths_that_lie_are_refused(void **state)
     is_refused("0030 FFFF 'ks'");
 }
 
-/* --- random trees ------------------------------------------------------------------------------------------------- */
+/* --- random trees ---------------------------------------------------------------------------------------------------------- */
 
 static void put_random_name(struct buffer *buffer, struct random *random)
 {

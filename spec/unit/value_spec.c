@@ -25,7 +25,7 @@ static int tear_down(void **state)
     return bytes_free_all(state);
 }
 
-/* --- helpers ------------------------------------------------------------------------------------------------------ */
+/* --- helpers --------------------------------------------------------------------------------------------------------------- */
 
 static int decode(uint16_t id, const char *text, struct cqlua_value *value)
 {
@@ -93,7 +93,7 @@ static void is_refused(uint16_t id, struct cqlua_value value, const char *senten
     assert_string_equal(reason, sentence);
 }
 
-/* --- integers ----------------------------------------------------------------------------------------------------- */
+/* --- integers -------------------------------------------------------------------------------------------------------------- */
 
 static void V1_bigint_keeps_2_to_53_plus_1(void **state)
 {
@@ -142,7 +142,7 @@ static void V2_an_integer_out_of_range_is_refused(void **state)
                "-9223372036854775808 does not fit in int (-2147483648 to 2147483647)");
 }
 
-/* --- other fixed widths ------------------------------------------------------------------------------------------- */
+/* --- other fixed widths ---------------------------------------------------------------------------------------------------- */
 
 static void V1_booleans_are_0_or_anything_else(void **state)
 {
@@ -188,7 +188,7 @@ static void V1_timestamps_are_any_64_bits(void **state)
     i64_is(TYPE_TIMESTAMP, CQLUA_KIND_TIMESTAMP, INT64_MIN, "8000000000000000");
 }
 
-/* --- floating point ----------------------------------------------------------------------------------------------- */
+/* --- floating point -------------------------------------------------------------------------------------------------------- */
 
 static void float_comes_back(uint32_t bits)
 {
@@ -269,7 +269,7 @@ static void V1_a_nan_never_becomes_an_infinity(void **state)
     assert_hex(contents(&buffer), "00000004 FFC00000");
 }
 
-/* --- bytes -------------------------------------------------------------------------------------------------------- */
+/* --- bytes ----------------------------------------------------------------------------------------------------------------- */
 
 static void V1_text_and_blob_are_binary_safe(void **state)
 {
@@ -350,7 +350,7 @@ static void fault_70_a_value_over_the_buffers_maximum_is_the_buffers_error(void 
     buffer_dispose(&small);
 }
 
-/* --- null, unset, and the wrong kind ------------------------------------------------------------------------------ */
+/* --- null, unset, and the wrong kind --------------------------------------------------------------------------------------- */
 
 /* v4 section 3, [value] */
 static void V1_null_and_unset_are_told_apart(void **state)
