@@ -1,7 +1,8 @@
 -- cqlua in one file: creates a keyspace and a table, writes 10,000 rows from 256 tasks, reads them back concurrently, streams
 -- them by pages, and prints what came back and what it cost. Every call below waits in its own task only.
 --
---   ./dev quickstart            or, with a Cassandra of yours:   CONTACT_POINTS=10.0.0.1,10.0.0.2 ./dev run examples/quickstart.lua
+--   ./dev quickstart
+--   CONTACT_POINTS=10.0.0.1,10.0.0.2 ./dev run examples/quickstart.lua     with a Cassandra of yours
 
 local cqlua = require "cqlua"
 local assert = cqlua.assert

@@ -426,8 +426,9 @@ CQLUA_EXPORT int cqlua_prepared_is_select(const struct cqlua_prepared *prepared)
 
 /* Prepares a text on one node; cached by keyspace and text, requests for the same text share one message. */
 CQLUA_EXPORT int64_t cqlua_prepare(struct cqlua_session *session, const char *text, cqlua_prepared_fn *fn, void *arg);
-/* Sends a statement. It stays as it is: executed again, perhaps with other options, it sends the same values. Errors at once: the statement's first bind error (cqlua_statement_error), MISUSE, INVALID_VALUE (an
- * unbound marker), QUEUE_FULL, CLOSED, NO_MEMORY; then `fn` is never called. */
+/* Sends a statement. It stays as it is: executed again, perhaps with other options, it sends the same values. Errors at once,
+ * then `fn` is never called: the statement's first bind error (cqlua_statement_error), MISUSE, INVALID_VALUE (an unbound
+ * marker), QUEUE_FULL, CLOSED, NO_MEMORY. */
 CQLUA_EXPORT int64_t cqlua_execute(struct cqlua_session *session, struct cqlua_statement *st, cqlua_result_fn *fn, void *arg);
 /* The same with a completion in a queue. */
 CQLUA_EXPORT int64_t cqlua_prepare_to(struct cqlua_session *session, const char *text, size_t len, int32_t timeout_ms,

@@ -41,7 +41,7 @@ struct bind_pump {
     int refs;
 };
 
-/* --- records ---------------------------------------------------------------------------------------------------------------- */
+/* --- records -------------------------------------------------------------------------------------------------------------- */
 
 static int add_record(struct bind_pump *pump, enum record_kind kind, uint32_t number, const void *bytes, size_t len,
                       uint16_t port)
@@ -95,7 +95,7 @@ static struct handle *find_handle(struct bind_pump *pump, lua_Integer number)
     return handle;
 }
 
-/* --- what the session asks for ------------------------------------------------------------------------------------------------ */
+/* --- what the session asks for -------------------------------------------------------------------------------------------- */
 
 static int pump_resolve(void *self, struct cqlua_lookup *lookup, const char *name)
 {
@@ -169,7 +169,7 @@ static const struct cqlua_transport_ops ops = {.resolve = pump_resolve,
                                                .entropy = pump_entropy,
                                                .release = NULL};
 
-/* --- its life ----------------------------------------------------------------------------------------------------------------- */
+/* --- its life ------------------------------------------------------------------------------------------------------------- */
 
 struct cqlua_transport *bind_pump_transport(struct bind_pump *pump)
 {
@@ -242,7 +242,7 @@ static void told(struct bind_pump *pump)
     pump->deferred = 1;
 }
 
-/* --- for Lua ------------------------------------------------------------------------------------------------------------------ */
+/* --- for Lua -------------------------------------------------------------------------------------------------------------- */
 
 static int64_t microseconds(lua_State *L, int index)
 {
