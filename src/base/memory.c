@@ -85,8 +85,11 @@ void memory_release(struct memory *memory)
 {
     for (size_t i = 0; i < CLASSES; i++) drop_list(memory, &memory->small[i], (i + 1) * SMALL_STEP);
     drop_list(memory, &memory->blocks, BLOCK_SIZE);
-    for (size_t i = 0; i < LIMIT_SPARES; i++)
+    for (size_t i = 0; i < LIMIT_SPARES; i++) {
         if (memory->spares[i].base != NULL) raw_resize(memory, memory->spares[i].base, memory->spares[i].size, 0);
+        memory->spares[i].base = NULL;
+        memory->spares[i].size = 0;
+    }
     memory->kept_bytes = 0;
     memory->released = true;
     if (memory->live == 0) end(memory);

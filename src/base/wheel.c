@@ -47,16 +47,20 @@ static void fire_slot(struct wheel *wheel, size_t slot, int64_t tick)
     if (list_is_empty(head)) wheel->occupied[slot / 64] &= ~(UINT64_C(1) << slot % 64);
 }
 
+/* A stall longer than this, two hours, fires what was due behind it in no order: a clock that jumps must not cost seconds. */
+enum { ORDERED_TICKS = 1024 * WHEEL_SLOTS };
+
 void wheel_advance(struct wheel *wheel, int64_t now_us)
 {
-    int64_t tick = now_us / LIMIT_TICK_US;
-    if (tick - wheel->tick > WHEEL_SLOTS) { /* a long stall: one pass over every slot is enough */
-        int64_t first = tick - WHEEL_SLOTS;
-        for (int64_t t = first + 1; t <= tick; t++) fire_slot(wheel, slot_of(t), tick);
-    } else {
-        for (int64_t t = wheel->tick + 1; t <= tick; t++)
-            if (wheel->occupied[slot_of(t) / 64] >> slot_of(t) % 64 & 1) fire_slot(wheel, slot_of(t), tick);
+    int64_t tick = now_us / LIMIT_TICK_US, ordered = tick;
+    if (tick - wheel->tick > ORDERED_TICKS) ordered = wheel->tick + ORDERED_TICKS;
+    for (int64_t t = wheel->tick + 1; t <= ordered; t++) {
+        size_t slot = slot_of(t);
+        uint64_t word = wheel->occupied[slot / 64] >> slot % 64;
+        if (word == 0) t += 63 - (int64_t)(slot % 64); /* the rest of this word is empty too */
+        else if (word & 1) fire_slot(wheel, slot, t);
     }
+    for (size_t slot = 0; tick > ordered && slot < WHEEL_SLOTS; slot++) fire_slot(wheel, slot, tick);
     if (tick > wheel->tick) wheel->tick = tick;
 }
 

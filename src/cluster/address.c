@@ -62,9 +62,10 @@ static bool parse_point(const char *at, const char *end, struct contact_point *p
         }
     }
     size_t len = (size_t)(host_end - host);
-    if (len == 0 || len >= sizeof point->host || memchr(host, '\0', len) != NULL) return false;
+    if (len == 0 || len >= sizeof point->host) return false;
     memcpy(point->host, host, len);
     point->host[len] = '\0';
+    if (strcspn(point->host, " \t\r\n[]/") != len) return false; /* a comma is missing, or it is an URL */
     return port == NULL || parse_port(port, end, &point->port);
 }
 

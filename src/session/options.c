@@ -26,7 +26,8 @@ static void fill_defaults(struct cqlua_options *options)
     fill(&options->heartbeat_interval_ms, DEFAULT_HEARTBEAT_INTERVAL);
     fill(&options->heartbeat_timeout_ms, DEFAULT_HEARTBEAT_TIMEOUT);
     fill(&options->reconnect_min_ms, DEFAULT_RECONNECT_MIN);
-    fill(&options->reconnect_max_ms, DEFAULT_RECONNECT_MAX);
+    int32_t longest = options->reconnect_min_ms > DEFAULT_RECONNECT_MAX ? options->reconnect_min_ms : DEFAULT_RECONNECT_MAX;
+    fill(&options->reconnect_max_ms, longest);
     fill(&options->connections_min, DEFAULT_CONNECTIONS_MIN);
     int32_t most = options->connections_min > DEFAULT_CONNECTIONS_MAX ? options->connections_min : DEFAULT_CONNECTIONS_MAX;
     fill(&options->connections_max, most);
