@@ -39,7 +39,7 @@ struct cqlua_transport_ops {
     int64_t (*write)(void *self, void *pipe, const void *bytes, size_t len);
     /* Close at once. The transport makes no further call for this link. */
     void (*close)(void *self, void *pipe);
-    /* Something was submitted: call cqlua_session_turn before the host next sleeps. */
+    /* There is something to send, to try again or to time: call cqlua_session_turn before the host next sleeps. */
     void (*defer)(void *self);
     /* Fill with random bytes: 0, or a negative code. Called once, in cqlua_session_open. */
     int (*entropy)(void *self, void *out, size_t len);

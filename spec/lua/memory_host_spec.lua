@@ -41,12 +41,15 @@ describe("a host that owns its sockets", function()
     end)
   end)
 
-  it("tells at once that a node refuses, and names it", function()
+  it("Q2 tells that a node refuses, names it, and what was tried", function()
     server.refuses = "Connection refused"
     local db, err = cqlua.connect { protocol_version = 4, connect_timeout = 0.5 }
     server.refuses = nil
     assert.is_nil(db)
     assert.matches("127.0.0.1:9042", tostring(err))
     assert.matches("Connection refused", tostring(err))
+    assert.equal("127.0.0.1:9042", err.node)
+    assert.equal(1, #err.attempts)
+    assert.equal("connect_failed", err.attempts[1].outcome)
   end)
 end)

@@ -402,6 +402,12 @@ static void fault_47_without_memory_for_its_markers_a_statement_is_not_executed(
     heap.fail_after = -1;
     assert_int_equal(cqlua_bind_null(&st, 0), CQLUA_ENO_MEMORY);
     assert_int_equal(statement_check(&st, &len), CQLUA_ENO_MEMORY);
+    heap.fail_after = 0;
+    cqlua_statement_reset(&st); /* there is still none */
+    heap.fail_after = -1;
+    assert_int_equal(statement_check(&st, &len), CQLUA_ENO_MEMORY);
+    cqlua_statement_reset(&st); /* now there is: unbound markers are what is wrong */
+    assert_int_equal(statement_check(&st, &len), CQLUA_EINVALID_VALUE);
     cqlua_statement_dispose(&st);
     cqlua_statement_dispose(&small);
 }
@@ -435,6 +441,19 @@ static void Q7_USE_as_a_text_is_refused(void **state)
         failed(&st, CQLUA_EMISUSE, -1, NULL, "USE as text would change one connection only: call cqlua_session_use (db:use)");
         cqlua_statement_dispose(&st);
     }
+}
+
+static void Q7_a_prepared_statement_takes_no_keyspace_of_its_own(void **state)
+{
+    (void)state;
+    struct cqlua_statement st;
+    size_t len = 0;
+    init(&st, THREE, 3);
+    for (int i = 0; i < 3; i++) cqlua_bind_null(&st, i);
+    st.options.keyspace = "other";
+    assert_int_equal(statement_check(&st, &len), CQLUA_EMISUSE);
+    failed(&st, CQLUA_EMISUSE, -1, NULL, "a prepared statement runs in the keyspace it was prepared in: leave `keyspace` out");
+    cqlua_statement_dispose(&st);
 }
 
 static void a_text_may_hold_anything(void **state)
@@ -485,6 +504,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(fault_47_without_memory_for_its_markers_a_statement_is_not_executed, begin, end),
         cmocka_unit_test_setup_teardown(a_text_has_no_markers, begin, end),
         cmocka_unit_test_setup_teardown(Q7_USE_as_a_text_is_refused, begin, end),
+        cmocka_unit_test_setup_teardown(Q7_a_prepared_statement_takes_no_keyspace_of_its_own, begin, end),
         cmocka_unit_test_setup_teardown(a_text_may_hold_anything, begin, end),
         cmocka_unit_test_setup_teardown(Q5_the_options_begin_as_the_sessions, begin, end),
     };

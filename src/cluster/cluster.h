@@ -22,16 +22,17 @@ struct node {
     struct cluster *cluster;
     uint64_t id;
     struct cqlua_address address;
-    struct text *name;       /* the address as text: history entries refer to it */
-    struct list links;       /* the pool: all connections, in any state but closed */
-    uint32_t links_count;    /* that are not draining */
-    uint32_t ready_count;    /* that are ready, or switch the keyspace */
-    uint32_t failures;       /* attempts to connect that failed, since the last success */
-    bool is_refused;         /* it answered, and trying again would not help (C1) */
-    bool is_replacing;       /* a connection was closed on purpose, and its successor is on its way: requests wait for it */
-    struct failure failure;  /* the last */
-    struct timer timer;      /* the next attempt */
-    struct list repreparing; /* struct reprepare */
+    struct text *name;           /* the address as text: history entries refer to it */
+    struct list links;           /* the pool: all connections, in any state but closed */
+    uint32_t links_count;        /* that are not draining */
+    uint32_t ready_count;        /* that are ready, or switch the keyspace */
+    uint32_t failures;           /* attempts to connect that failed, since the last success */
+    bool is_refused;             /* it answered, and trying again would not help (C1) */
+    bool is_replacing;           /* a connection was closed on purpose, and its successor is on its way: requests wait for it */
+    struct failure failure;      /* the last */
+    int64_t tried_us, failed_us; /* when the last attempt to connect began, and when one last failed */
+    struct timer timer;          /* the next attempt */
+    struct list repreparing;     /* struct reprepare */
 };
 
 /* One connection of a pool, and the transport's pipe below it. */
@@ -102,6 +103,8 @@ int cluster_add_contact_points(struct cluster *cluster, const char *list, uint16
 void cluster_connect(struct cluster *cluster, struct text *keyspace, int64_t now_us);
 /* Closes every connection and lookup at once, and completes every request as `closed`. */
 void cluster_close(struct cluster *cluster);
+/* FAILED: why, with the last attempt at each node as its history. */
+struct cqlua_error *cluster_connect_error(const struct cluster *cluster);
 /* After close, when the completed requests have been taken. */
 void cluster_dispose(struct cluster *cluster);
 

@@ -158,3 +158,19 @@ void connecting_failed(struct cluster *cluster, bool is_deadline)
     cluster->failure.server_code = report.server_code;
     cluster_fail(cluster);
 }
+
+struct cqlua_error *cluster_connect_error(const struct cluster *cluster)
+{
+    struct cqlua_error *error = error_of(cluster->memory, &cluster->failure);
+    struct history history;
+    history_init(&history, cluster->memory);
+    for (const struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next) {
+        const struct node *node = container_of(at, struct node, link);
+        history_begin(&history, node->name, node->tried_us);
+        history_end(&history, node->failure.code != 0 ? node->failure.code : CQLUA_ETIMEOUT,
+                    node->failed_us >= node->tried_us ? node->failed_us : cluster->now_us);
+    }
+    error_take_history(error, &history);
+    history_dispose(&history);
+    return error;
+}

@@ -44,9 +44,11 @@ void pool_open(struct node *node)
 {
     struct cluster *cluster = node->cluster;
     struct cqlua_link *link = link_new(node);
+    node->tried_us = cluster->now_us;
     if (link == NULL) {
         failure_set(&node->failure, CQLUA_ENO_MEMORY, "out of memory");
         node->failures++;
+        node->failed_us = cluster->now_us;
         node->is_replacing = false;
         schedule(node);
         return;
@@ -208,6 +210,7 @@ static void node_failed(struct cqlua_link *link, bool was_ready)
     node->is_refused = !was_ready && is_final(&node->failure);
     node->is_replacing = false;
     node->failures++;
+    node->failed_us = node->cluster->now_us;
     schedule(node); /* also where others are ready: no more are opened before that time */
     connecting_failed(node->cluster, false);
 }

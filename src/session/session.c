@@ -204,8 +204,7 @@ void session_settle(struct cqlua_session *session)
     struct cluster *cluster = &session->cluster;
     cluster_settle(cluster);
     if (!session->is_open_reported && cluster->state == CLUSTER_UP) report_open(session, NULL);
-    else if (!session->is_open_reported && cluster->state == CLUSTER_FAILED)
-        report_open(session, error_of(session->memory, &cluster->failure));
+    else if (!session->is_open_reported && cluster->state == CLUSTER_FAILED) report_open(session, cluster_connect_error(cluster));
     for (struct request *request; (request = cluster_take_completed(cluster)) != NULL;) {
         if (request->kind == REQUEST_PREPARE) prepare_done(session, request);
         else call_done(session, request);

@@ -29,20 +29,22 @@ static void init(struct cqlua_statement *st)
 
 static void misuse(struct cqlua_statement *st, int code, const char *column, int index, const char *text);
 
+/* Without memory for the slots there are none: the statement fails until a reset finds some. */
+static void clear_slots(struct cqlua_statement *st)
+{
+    size_t size = st->slots_count * sizeof *st->slots;
+    if (st->slots_count > CQLUA_STATEMENT_SLOTS && (st->slots == NULL || st->slots == st->slots_inline))
+        st->slots = memory_get(st->prepared->memory, size);
+    if (st->slots != NULL) memset(st->slots, 0, size);
+    else misuse(st, CQLUA_ENO_MEMORY, NULL, -1, "out of memory");
+}
+
 void cqlua_statement_init(struct cqlua_statement *st, struct cqlua_prepared *prepared)
 {
     init(st);
     st->prepared = cqlua_prepared_ref(prepared);
     st->slots_count = prepared->params->columns_count;
-    if (st->slots_count > CQLUA_STATEMENT_SLOTS) {
-        st->slots = memory_get(prepared->memory, st->slots_count * sizeof *st->slots);
-        if (st->slots == NULL) {
-            st->slots_count = 0;
-            st->slots = st->slots_inline;
-            misuse(st, CQLUA_ENO_MEMORY, NULL, -1, "out of memory");
-        }
-    }
-    memset(st->slots, 0, st->slots_count * sizeof *st->slots);
+    clear_slots(st);
 }
 
 void cqlua_statement_init_text(struct cqlua_statement *st, const char *text)
@@ -65,12 +67,12 @@ void cqlua_statement_reset(struct cqlua_statement *st)
     st->values_len = 0;
     st->bound = 0;
     st->in_order = 1;
-    memset(st->slots, 0, st->slots_count * sizeof *st->slots);
+    clear_slots(st);
 }
 
 void cqlua_statement_dispose(struct cqlua_statement *st)
 {
-    cqlua_statement_reset(st);
+    drop_error(st);
     if (st->prepared == NULL) return;
     struct memory *memory = st->prepared->memory;
     if (st->values != st->values_inline) memory_free(memory, st->values, st->values_capacity);
@@ -86,28 +88,33 @@ const struct cqlua_error *cqlua_statement_error(const struct cqlua_statement *st
 
 /* --- errors: the first one sticks ------------------------------------------------------------------------------------------ */
 
-/* What a statement without a prepared one can do wrong: it has no memory to make an error of. */
-static const struct cqlua_error no_markers = {
-    .code = CQLUA_EMISUSE,
-    .name = "misuse",
-    .message = "a statement of a text has no bind markers: prepare it to bind values",
-    ERROR_NO_NUMBERS,
-};
-static const struct cqlua_error use_refused = {
-    .code = CQLUA_EMISUSE,
-    .name = "misuse",
-    .message = "USE as text would change one connection only: call cqlua_session_use (db:use)",
-    ERROR_NO_NUMBERS,
+/* What is refused without looking at values. Constants: a statement of a text has no memory to make an error of. */
+enum refusal { NO_MARKERS, USE_AS_TEXT, OWN_KEYSPACE, REFUSALS };
+static const struct cqlua_error refusals[REFUSALS] = {
+    [NO_MARKERS] = {.code = CQLUA_EMISUSE,
+                    .name = "misuse",
+                    .message = "a statement of a text has no bind markers: prepare it to bind values",
+                    ERROR_NO_NUMBERS},
+    [USE_AS_TEXT] = {.code = CQLUA_EMISUSE,
+                     .name = "misuse",
+                     .message = "USE as text would change one connection only: call cqlua_session_use (db:use)",
+                     ERROR_NO_NUMBERS},
+    [OWN_KEYSPACE] = {.code = CQLUA_EMISUSE,
+                      .name = "misuse",
+                      .message = "a prepared statement runs in the keyspace it was prepared in: leave `keyspace` out",
+                      ERROR_NO_NUMBERS},
 };
 
-static struct cqlua_error *constant(const struct cqlua_error *error)
+static int refuse(struct cqlua_statement *st, enum refusal refusal)
 {
-    return (struct cqlua_error *)(uintptr_t)error; // NOLINT: const is cast away, nobody writes to it
+    st->error = (struct cqlua_error *)(uintptr_t)&refusals[refusal]; // NOLINT: const is cast away, nobody writes to it
+    return CQLUA_EMISUSE;
 }
 
 static void drop_error(struct cqlua_statement *st)
 {
-    if (st->error != &no_markers && st->error != &use_refused) error_free(st->error);
+    bool is_constant = st->error >= refusals && st->error < refusals + REFUSALS;
+    if (!is_constant) error_free(st->error);
     st->error = NULL;
 }
 
@@ -213,10 +220,7 @@ static void note_slot(struct cqlua_statement *st, int index, size_t end)
 int cqlua_bind_value(struct cqlua_statement *st, int index, const struct cqlua_value *value)
 {
     if (st->error != NULL) return st->error->code;
-    if (st->prepared == NULL) {
-        st->error = constant(&no_markers);
-        return CQLUA_EMISUSE;
-    }
+    if (st->prepared == NULL) { return refuse(st, NO_MARKERS); }
     if (index < 0 || (uint32_t)index >= st->slots_count) return no_marker(st, index);
     size_t size = 4 + 16 + (value->bytes.len > INT32_MAX ? 0 : value->bytes.len);
     int rc = reserve(st, size);
@@ -238,9 +242,10 @@ int cqlua_bind_value(struct cqlua_statement *st, int index, const struct cqlua_v
 
 int statement_check(struct cqlua_statement *st, size_t *values_len)
 {
-    if (st->error == NULL && st->prepared == NULL && cql_kind(slice(st->text, st->text_len)) == CQL_USE)
-        st->error = constant(&use_refused);
+    *values_len = 0;
     if (st->error != NULL) return st->error->code;
+    if (st->prepared == NULL && cql_kind(slice(st->text, st->text_len)) == CQL_USE) return refuse(st, USE_AS_TEXT);
+    if (st->prepared != NULL && st->options.keyspace != NULL) return refuse(st, OWN_KEYSPACE);
     if (st->bound < st->slots_count) {
         int index = 0;
         while (st->slots[index] != 0) index++;
