@@ -162,9 +162,22 @@ end
 
 -- tostring ----------------------------------------------------------------------------------------
 
+-- A list as [a, b], a map as {k: v}; no more of it than is shown.
+local function collection_text(value)
+  local parts, length = {}, 0
+  for key, element in pairs(value) do
+    local text = type(element) == "table" and "..." or types.text(element)
+    parts[#parts + 1] = value[1] ~= nil and text or types.text(key) .. ": " .. text
+    length = length + #text
+    if length > DRAWN_WIDTH then break end
+  end
+  local all = table.concat(parts, ", ")
+  return value[1] ~= nil and "[" .. all .. "]" or "{" .. all .. "}"
+end
+
 local function cell_text(value)
   if value == nil then return "null" end
-  local text = types.text(value):gsub("%c", "?")
+  local text = (type(value) == "table" and collection_text(value) or types.text(value)):gsub("%c", "?")
   if #text > DRAWN_WIDTH then text = text:sub(1, DRAWN_WIDTH - 3) .. "..." end
   return text
 end

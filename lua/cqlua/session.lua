@@ -17,6 +17,7 @@ local M = {}
 
 local DRAIN_SECONDS = 10 -- of close
 local REQUEST_SECONDS = 10
+local MOST_KEYSPACE = 32767 -- bytes of a name
 local MOST_TEXTS = 4096 -- prepared on first use, kept
 
 local Session = { __name = "cqlua.session", __metatable = "locked" }
@@ -269,6 +270,9 @@ end
 function methods:use(keyspace)
   check(self, "use")
   if type(keyspace) ~= "string" then errors.misuse("use: the name of a keyspace expected, got %s", type(keyspace)) end
+  if keyspace == "" or #keyspace > MOST_KEYSPACE or keyspace:find("%z") then
+    return nil, errors.new("invalid_value", "use: that is no name of a keyspace: it is empty, too long, or has a NUL in it")
+  end
   local me = enter()
   local tag, err = core.use(self._core, keyspace)
   if not tag then return nil, err end

@@ -135,6 +135,18 @@ describe("a session", function()
     end)
   end)
 
+  it("Q7 a keyspace of its own needs v5: below it the call is refused, and no connection switches", function()
+    fixture.with(function(db, server)
+      local ok, err = db:execute("SELECT x", nil, { keyspace = "other" })
+      assert.is_nil(ok)
+      assert.equal("unsupported", err.name)
+      assert.matches("v5", err.message)
+      assert.is_not_nil(db:execute "SELECT x")
+      for _, request in ipairs(server.received) do assert.is_nil((request.text or ""):match "^USE") end
+      assert.equal("invalid_value", select(2, db:use(("k"):rep(70000))).name)
+    end)
+  end)
+
   it("refuses USE as text and names db:use", function()
     fixture.with(function(db, server)
       for _, text in ipairs { "USE ks", " use ks", "-- hi\nUSE ks", "/* x */ Use ks", "// y\n USE ks" } do

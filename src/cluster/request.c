@@ -215,14 +215,6 @@ static void send(struct cluster *cluster, struct request *request, struct cqlua_
         request_complete(cluster, request, NULL);
         return;
     }
-    if (request->needs_v5 && link->connection.version < 5) {
-        struct failure failure;
-        failure_set(&failure, CQLUA_EUNSUPPORTED,
-                    "the options `keyspace` and `now_in_seconds` of a call need protocol v5; this is v%d",
-                    link->connection.version);
-        fail(cluster, request, &failure);
-        return;
-    }
     metadata_unref(request->expected);
     request->expected = NULL;
     struct message message = message_of(request, link->connection.version);
@@ -254,6 +246,20 @@ static void fail_no_nodes(struct cluster *cluster, struct request *request)
     fail(cluster, request, cluster->state == CLUSTER_FAILED ? &cluster->failure : &failure);
 }
 
+/* It has an option that the version agreed on cannot say. */
+static bool is_beyond_version(const struct cluster *cluster, const struct request *request)
+{
+    return request->needs_v5 && cluster->is_version_agreed && cluster->version < 5;
+}
+
+static void fail_beyond_version(struct cluster *cluster, struct request *request)
+{
+    struct failure failure;
+    failure_set(&failure, CQLUA_EUNSUPPORTED,
+                "the options `keyspace` and `now_in_seconds` of a call need protocol v5; this is v%d", cluster->version);
+    fail(cluster, request, &failure);
+}
+
 void requests_assign(struct cluster *cluster)
 {
     struct list *at = cluster->waiting.next;
@@ -261,6 +267,10 @@ void requests_assign(struct cluster *cluster)
         struct request *request = container_of(at, struct request, link);
         struct cqlua_link *link = NULL;
         at = at->next;
+        if (is_beyond_version(cluster, request)) {
+            fail_beyond_version(cluster, request);
+            continue;
+        }
         switch (pool_pick(cluster, request, &link)) {
         case PICK_LINK: send(cluster, request, link); break;
         case PICK_NONE:
