@@ -65,13 +65,24 @@ struct bind_statement *bind_statement_prepared(lua_State *L, struct bind_session
     return statement;
 }
 
+/* The keyspace of a call moves behind the text: statements outlive calls. */
+static void keep_keyspace(struct bind_statement *statement, size_t text_len)
+{
+    const char *keyspace = statement->st.options.keyspace;
+    char *kept = statement->text + text_len + 1;
+    if (keyspace == NULL) return;
+    memcpy(kept, keyspace, strlen(keyspace) + 1);
+    statement->st.options.keyspace = kept;
+}
+
 /* A statement of a text without values. NULL: pushed nil and an error. */
 struct bind_statement *bind_statement_text(lua_State *L, struct bind_session *session, int text, const struct bind_call *call)
 {
     struct bind_statement *statement = bind_statement_new(session->queue);
     size_t len;
     const char *base = lua_tolstring(L, text, &len);
-    char *copy = statement != NULL ? malloc(len + 1) : NULL;
+    size_t keyspace_len = call != NULL && call->call.keyspace != NULL ? strlen(call->call.keyspace) + 1 : 0;
+    char *copy = statement != NULL ? malloc(len + 1 + keyspace_len) : NULL;
     if (copy == NULL) {
         if (statement != NULL) {
             cqlua_statement_init_text_len(&statement->st, "", 0);
@@ -85,6 +96,7 @@ struct bind_statement *bind_statement_text(lua_State *L, struct bind_session *se
     statement->text = copy;
     cqlua_statement_init_text_len(&statement->st, copy, len);
     set_options(statement, session, call);
+    keep_keyspace(statement, len);
     return statement;
 }
 

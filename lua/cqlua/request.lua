@@ -45,22 +45,37 @@ local function drop(value, err)
   if value ~= nil and type(err) == "table" then core.page_release(value) end -- a page with its shape
 end
 
+local later, later_count = {}, 0 -- of each answer that is acted on at once: who (a cell or a serial), value, err
+
+local function postpone(who, value, err)
+  later[later_count + 1], later[later_count + 2], later[later_count + 3] = who, value, err
+  later_count = later_count + 3
+end
+
+-- What acts on its answer may submit anew, with a tag that was just taken: only when all of the batch know theirs.
 local function deliver(tag, value, err)
   local cell = pending[tag]
   pending[tag] = false
   if not cell then return drop(value, err) end
-  local hook = cell.on_answer
-  if not hook then
-    cell.value, cell.err = value, err
-    return wake(cell)
-  end
-  local ok, failed = pcall(hook, cell, value, err)
-  if not ok then task.report(failed) end
+  if cell.on_answer then return postpone(cell, value, err) end
+  cell.value, cell.err = value, err
+  return wake(cell)
 end
 
-local function deliver_event(serial, value, err)
-  local session = sessions[serial]
+local function act(who, value, err)
+  if type(who) == "table" then return who:on_answer(value, err) end
+  local session = sessions[who]
   if session then session:_on_event(value, err) end
+end
+
+local function act_on_all()
+  for index = 1, later_count, 3 do
+    local who, value, err = later[index], later[index + 1], later[index + 2]
+    later[index], later[index + 1], later[index + 2] = false, false, false
+    local ok, failed = pcall(act, who, value, err)
+    if not ok then task.report(failed) end
+  end
+  later_count = 0
 end
 
 local function give_room(count)
@@ -82,8 +97,9 @@ local function drain()
     for index = 1, 3 * count, 3 do
       local tag, value, err = out[index], out[index + 1], out[index + 2]
       out[index + 1], out[index + 2] = false, false
-      if tag > 0 then deliver(tag, value, err) else deliver_event(-tag, value, err) end
+      if tag > 0 then deliver(tag, value, err) else postpone(-tag, value, err) end
     end
+    if later_count > 0 then act_on_all() end
     if room_first <= room_last then give_room(count) end
   until count < BATCH
 end

@@ -72,6 +72,11 @@ function M.link(result, session, fetch, max_rows)
   meta[4], meta.fetch, meta.max_rows = session, fetch, max_rows
 end
 
+-- Notes how many rows all() may give.
+function M.limit(result, max_rows)
+  getmetatable(result).max_rows = max_rows
+end
+
 -- Pages -------------------------------------------------------------------------------------------
 
 local function next_page(result, meta)
@@ -147,7 +152,7 @@ function methods:map(name)
   local by = {}
   for index = 1, #self do
     local key = rawget(self[index], name)
-    if key ~= nil then by[types.key(key)] = self[index] end
+    if key == key and key ~= nil then by[types.key(key)] = self[index] end -- NaN is no key either
   end
   return by
 end

@@ -55,7 +55,10 @@ end
 -- What the core gave, as the caller gets it: rows (err: nil, or true if there are more pages), a page and its
 -- shape, or an error.
 local function complete(self, checked, value, err)
-  if err == nil then return value end
+  if err == nil then
+    if checked and checked.max_rows then result.limit(value, checked.max_rows) end
+    return value
+  end
   if value == nil then
     if err.name == "unprepared" then self._texts, self._texts_count = {}, 0 end -- its table has changed: prepared anew
     return nil, err
@@ -196,11 +199,11 @@ end
 
 -- Runs a text or a prepared statement, with values by position or by name: a result, or nil, err. Waits.
 function methods:execute(what, params, given)
+  check(self, "execute")
   local me = enter()
   local call, checked
   if given ~= nil then call, checked = options.call(given, "execute") end
   if type(what) == "string" then
-    check(self, "execute")
     if params == nil then return execute_plain(self, me, what, call, checked) end
     if type(params) ~= "table" then errors.misuse("execute: a table of bind values expected, got %s", type(params)) end
     if next(params) == nil and not what:find "[?:]" then return execute_plain(self, me, what, call, checked) end
@@ -216,6 +219,7 @@ end
 
 -- Every row of every page as one array, under a cap; nil, err.
 function methods:all(what, params, given)
+  check(self, "all")
   local checked = options.checked(options.ALL, given, "all")
   local limits = { max_rows = checked.max_rows, max_bytes = checked.max_bytes }
   checked.max_bytes = nil
@@ -229,6 +233,9 @@ end
 function methods:execute_nowait(what, params, given)
   check(self, "execute_nowait")
   check_what(what, "execute_nowait")
+  if params ~= nil and type(params) ~= "table" then
+    errors.misuse("execute_nowait: a table of bind values expected, got %s", type(params))
+  end
   local call = given ~= nil and options.call(given, "execute_nowait") or nil
   local tag, err
   if type(what) == "string" and (params == nil or next(params) == nil) then
@@ -263,7 +270,7 @@ function methods:stream(what, params, given)
   if params ~= nil and type(params) ~= "table" then
     errors.misuse("stream: a table of bind values expected, got %s", type(params))
   end
-  return stream.new(self, what, params, checked)
+  return stream.new(self, what, params, checked, type(what) == "string" and M.refused(what) or nil)
 end
 
 -- Makes a keyspace that of new requests: true, or nil, err. Waits.

@@ -213,7 +213,7 @@ end
 -- Makes the next page the one that is read: true; nil at the end; nil, err. Other tasks wait meanwhile.
 local function move_on(self, me)
   drop_reader(self)
-  self._moving = true
+  self._moving = me
   local ok, moved, err = pcall(read_next_page, self, me)
   self._moving = false
   if self.closed then drop_reader(self) end
@@ -233,6 +233,7 @@ end
 local function build_more(self)
   local me = enter()
   while true do
+    if self._moving == me then errors.misuse "stream: on_page cannot read rows of its own stream: it is between two pages" end
     while self._moving and not self.closed do wait_here(self, me) end
     if self.closed then return self._error and nil, self._error or nil end
     local reader = self._reader
@@ -288,6 +289,7 @@ function methods:pages()
     local page, err = take_page(self, me)
     if not page then
       self:close()
+      if type(err) == "string" then errors.misuse("stream: %s", err) end
       if err then errors.raise(err) end
       return nil
     end
@@ -388,7 +390,7 @@ local function new(db, checked)
     _built = 0,
     _reading = false, -- a page is being consumed
     _full = false, -- the queue was full when a page was asked for
-    _moving = false, -- a task is between two pages
+    _moving = false, -- the task that is between two pages
     _waiters = {},
     _finished = false, -- no page comes after those in _pages
     _error = false,
@@ -421,9 +423,13 @@ local function prepare_first(self, text, params)
 end
 
 -- A stream of a text or a prepared statement; `checked` are its options. Asks for the first page and returns at
--- once.
-function M.new(db, what, params, checked)
+-- once. `refused`: the error that it ends with instead, or nil.
+function M.new(db, what, params, checked, refused)
   local self = new(db, checked)
+  if refused then
+    finish(self, refused)
+    return self
+  end
   if type(what) == "string" and params ~= nil and next(params) ~= nil then
     local known = db._texts[what]
     if not known then

@@ -105,6 +105,25 @@ describe("a result", function()
     end)
   end)
 
+  it("keeps to max_rows in all, also where one page is everything", function()
+    fixture.with(function(db, server)
+      server:prime("SELECT 3", fixture.pages { { 1, 2, 3 } })
+      assert.equal("too_many_rows", select(2, cqlua.assert(db:execute("SELECT 3", nil, { max_rows = 2 })):all()).name)
+      assert.equal(3, #cqlua.assert(db:execute("SELECT 3", nil, { max_rows = 3 })):all())
+    end)
+  end)
+
+  it("maps by a column with a NaN in it", function()
+    fixture.with(function(db, server)
+      local rows = { { "\127\248\0\0\0\0\0\0" }, { "\63\240\0\0\0\0\0\0" } }
+      server:prime("SELECT d", { columns = { { "d", "double" } }, rows = rows })
+      local by = cqlua.assert(db:execute "SELECT d"):map "d"
+      assert.equal(1, by[1].d)
+      assert.equal(1, next(by))
+      assert.is_nil(next(by, 1))
+    end)
+  end)
+
   it("Q10 describes its columns", function()
     with_result(USERS, function(res)
       assert.same({ { name = "id", type = "int", keyspace = "ks", table = "tbl" },

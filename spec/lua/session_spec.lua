@@ -309,6 +309,27 @@ describe("a session", function()
     end)
   end)
 
+  it("raises at the caller's line for a dot in place of the colon, and for values that are no table", function()
+    fixture.with(function(db)
+      for _, name in ipairs { "execute", "all", "stream", "prepare", "execute_nowait" } do
+        assert.matches("session_spec.lua:%d+: " .. name .. ": a session expected; write db:" .. name,
+          raised(function() local res = db[name] "SELECT x" return res end))
+        if name ~= "prepare" then
+          assert.matches("session_spec.lua:%d+: [%a_]+: a table of bind values expected, got string",
+            raised(function() local res = db[name](db, "SELECT x", "y") return res end))
+        end
+      end
+    end)
+  end)
+
+  it("raises for a keyspace that is no name", function()
+    for _, bad in ipairs { "", "a\0b" } do
+      assert.matches("option 'keyspace': the name of a keyspace expected",
+        raised(function() local db = cqlua.connect { keyspace = bad } return db end))
+      assert.matches("option 'keyspace'", raised(function() local built = cqlua.options { keyspace = bad } return built end))
+    end
+  end)
+
   it("fault 75 may be collected with requests in flight", function()
     fixture.server = require "spec.lua.support.server"()
     fixture.server:prime("SELECT never", { silent = true })

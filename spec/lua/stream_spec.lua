@@ -257,6 +257,40 @@ describe("a stream", function()
     end)
   end)
 
+  it("P1 on_page that reads its own stream is misuse, not a wait for ever", function()
+    with_pages({ { 1 }, { 2 } }, function(db)
+      local stream
+      local heard = {}
+      cqlua.on_error(function(err) heard[#heard + 1] = err end)
+      stream = db:stream(QUERY, nil, { on_page = function() stream:next() end })
+      assert.same({ 1, 2 }, numbers(stream))
+      cqlua.on_error(nil)
+      assert.equal(2, #heard)
+      assert.matches("stream_spec.lua:%d+: stream: on_page cannot read rows of its own stream", heard[1])
+    end)
+  end)
+
+  it("Q1 a page that is asked for while answers are given out takes nobody else's", function()
+    with_pages({ { 1 }, { 2 }, { 3 }, { 4 }, { 5 } }, function(db, server)
+      local stream, tasks = db:stream(QUERY, nil, { prefetch = 4 }), {}
+      for number = 1, 8 do
+        server:prime("SELECT " .. number, fixture.pages { { number } })
+        tasks[number] = cqlua.spawn(function()
+          return cqlua.with_timeout(5, function() return db:execute("SELECT " .. number) end)
+        end)
+      end
+      for number = 1, 8 do assert.equal(number, cqlua.assert(tasks[number]:join())[1].n) end
+      assert.same({ 1, 2, 3, 4, 5 }, numbers(stream))
+    end)
+  end)
+
+  it("ends with the same error as execute where USE is its text", function()
+    with_pages({}, function(db)
+      assert.equal("unsupported", select(2, db:stream("USE x"):next()).name)
+      assert.equal("unsupported", select(2, db:execute "USE x").name)
+    end)
+  end)
+
   it("X1 close from another task ends its waiter", function()
     with_pages({ { 1 }, { 2, delay = 1000 } }, function(db, _, host)
       local stream = db:stream(QUERY, nil, { timeout = 300 })
