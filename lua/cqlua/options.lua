@@ -58,7 +58,7 @@ end
 local text, flag, fn = of_type "string", of_type "boolean", of_type "function"
 
 -- A keyspace as the schema has it.
-local function name(value)
+local function keyspace(value)
   if type(value) == "string" and value ~= "" and not value:find("\0", 1, true) then return value end
   return nil, "the name of a keyspace"
 end
@@ -103,7 +103,7 @@ local CALL = {
   paging_state = { text },
   idempotent = { flag },
   tracing = { flag },
-  keyspace = { name },
+  keyspace = { keyspace },
   timestamp = { whole },
   now_in_seconds = { count, min = 0 },
   bigint = { choice, of = { int64 = true, number = true, string = true } },
@@ -143,7 +143,7 @@ local CONNECT = {
   local_dc = { text },
   discovery = { no_discovery },
   port = { count, max = 65535 },
-  keyspace = { name },
+  keyspace = { keyspace },
   auth = { auth },
   request_timeout = { seconds, max = 300 },
   attempt_timeout = { seconds, max = 300 },

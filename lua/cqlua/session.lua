@@ -106,6 +106,12 @@ local function submit_prepared(self, timeout_ms, prepared, params, call)
   return core_submit(self._core, prepared, params, call, false, timeout_ms)
 end
 
+-- With the values as they are now, whatever becomes of the table meanwhile.
+local function submit_prepared_again(self, me, checked, err, prepared, params, call)
+  if type(params) == "table" then params = stream.copy(params) end
+  return submit_again(self, me, checked, err, submit_prepared, prepared, params, call)
+end
+
 local function submit_text(self, timeout_ms, text, call)
   return core_submit_text(self._core, text, call, false, timeout_ms)
 end
@@ -169,7 +175,7 @@ end
 local function execute_prepared(self, me, prepared, params, call, checked, timeout_ms)
   local tag, err = core_submit(self._core, prepared, params, call, false, timeout_ms)
   if not tag then
-    tag, err = submit_again(self, me, checked, err, submit_prepared, prepared, params, call)
+    tag, err = submit_prepared_again(self, me, checked, err, prepared, params, call)
     if not tag then return nil, err end
   end
   return complete(self, checked, answer(self._core, me, tag))
@@ -183,6 +189,7 @@ local function execute_text(self, me, text, params, call, checked)
     errors.misuse("execute: option 'keyspace' is unsupported for a text with values: prepare it in its keyspace")
   end
   local seconds, began = seconds_of(self, checked), task.now()
+  params = stream.copy(params) -- as they are now
   local prepared, err = prepare(self, me, text, seconds)
   if not prepared then return nil, err end
   local left = math.max(1, math.floor((seconds - (task.now() - began)) * 1000))
@@ -211,7 +218,7 @@ function methods:execute(what, params, given)
   end
   local tag, err = core_submit(self._core, what, params, call)
   if not tag then
-    tag, err = submit_again(self, me, checked, err, submit_prepared, what, params, call)
+    tag, err = submit_prepared_again(self, me, checked, err, what, params, call)
     if not tag then return nil, err end
   end
   return complete(self, checked, answer(self._core, me, tag))

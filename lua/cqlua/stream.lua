@@ -412,6 +412,7 @@ local function copy(params)
   for key, value in pairs(params) do copied[key] = value end
   return copied
 end
+M.copy = copy
 
 local function prepare_first(self, text, params)
   self._params = copy(params)

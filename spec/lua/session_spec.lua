@@ -322,6 +322,27 @@ describe("a session", function()
     end)
   end)
 
+  it("sends the values as they were when execute was called: while it prepares, and while it waits for room", function()
+    fixture.with(function(db, server)
+      local function echo(request)
+        if request.kind == "prepare" then return { params = { { "n", "int" } }, columns = { { "n", "int" } } } end
+        return { columns = { { "n", "int" } }, rows = { { request.values[1] } }, delay = 1 }
+      end
+      local values, tasks = { 0 }, {}
+      local function ask(what, number)
+        values[1] = number
+        return cqlua.assert(db:execute(what, values))[1].n
+      end
+      server:prime("SELECT text", echo)
+      server:prime("SELECT prepared", echo)
+      local prepared = cqlua.assert(db:prepare "SELECT prepared")
+      for number = 1, 4 do tasks[number] = cqlua.spawn(ask, "SELECT text", number) end
+      for number = 1, 4 do assert.equal(number, tasks[number]:join()) end
+      for number = 1, 12 do tasks[number] = cqlua.spawn(ask, prepared, number) end
+      for number = 1, 12 do assert.equal(number, tasks[number]:join()) end
+    end, { max_queued = 2, max_in_flight = 2, connections = { 1, 1 } })
+  end)
+
   it("raises for a keyspace that is no name", function()
     for _, bad in ipairs { "", "a\0b" } do
       assert.matches("option 'keyspace': the name of a keyspace expected",
