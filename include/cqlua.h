@@ -454,11 +454,11 @@ struct cqlua_completion {
     struct cqlua_result *result;     /* kind CQLUA_RESULT without an error */
     struct cqlua_prepared *prepared; /* kind CQLUA_PREPARED without an error */
     struct cqlua_error *error;       /* NULL: success */
-    struct cqlua_session *session;
+    struct cqlua_session *session; /* of no use once it has been freed */
 };
 
 /* A queue of completions, for one consumer. It must outlive the sessions that were opened to it and the requests that name
- * it: free sessions first. `wake` (may be NULL) is no callback: it is set to 1 whenever the queue becomes non-empty. */
+ * it: free sessions first. */
 CQLUA_EXPORT struct cqlua_queue *cqlua_queue_new(const struct cqlua_allocator *allocator);
 CQLUA_EXPORT void cqlua_queue_free(struct cqlua_queue *queue);
 CQLUA_EXPORT size_t cqlua_queue_length(const struct cqlua_queue *queue);

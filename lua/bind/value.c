@@ -134,7 +134,7 @@ static int bind_real(const struct binding *b, int value)
         return unfit(b, value, "an integer beyond 2^53 is not exact here");
     number = lua_tonumber(b->L, value);
     if (b->param->kind == CQLUA_KIND_DOUBLE) return refused(b, cqlua_bind_f64(b->st, b->index, number));
-    if (isfinite(number) && (number > 3.4028235677973366e38 || number < -3.4028235677973366e38))
+    if (isfinite(number) && (number >= 3.4028235677973366e38 || number <= -3.4028235677973366e38))
         return unfit(b, value, "it is out of the type's range");
     return refused(b, cqlua_bind_f32(b->st, b->index, (float)number));
 }

@@ -74,6 +74,7 @@ local function pair(value, spec)
   for index = 1, 2 do
     if spec.each(value[index], spec) == nil then return nil, spec.expected end
   end
+  if spec.is_range and value[1] > value[2] then return nil, spec.expected end
   return value
 end
 
@@ -155,8 +156,8 @@ local CONNECT = {
   bigint = CALL.bigint,
   nil_as = CALL.nil_as,
   heartbeat = { pair, each = seconds, expected = "{ seconds of silence, seconds to answer }" },
-  reconnect = { pair, each = seconds, expected = "{ least seconds, most seconds }" },
-  connections = { pair, each = count, expected = "{ least, most } connections for each node" },
+  reconnect = { pair, each = seconds, is_range = true, expected = "{ least seconds, most seconds }" },
+  connections = { pair, each = count, is_range = true, expected = "{ least, most } connections for each node" },
   max_retries = { count, min = 0, max = 1000 },
   max_in_flight = { count, max = 32767 },
   max_queued = { count },

@@ -43,6 +43,32 @@ local function check(self, who)
   end
 end
 
+-- A full queue ------------------------------------------------------------------------------------
+
+local function seconds_of(self, checked)
+  return checked and checked.timeout or self._request_timeout
+end
+
+-- A submit was refused: misuse raises; a full queue is waited for, then the request has the rest of its time.
+local function submit_within(self, me, seconds, err, submit, ...)
+  if type(err) == "string" then errors.misuse("execute: %s", err) end
+  if err.name ~= "queue_full" or self._on_full == "fail" then return nil, err end
+  local deadline = task.now() + seconds
+  local tag
+  repeat
+    local left = deadline - task.now()
+    if left <= 0 or not request.wait_for_room(me, left) then
+      return nil, errors.new("timeout", "the deadline passed while the request waited for room in the queue")
+    end
+    tag, err = submit(self, math.max(1, math.floor((deadline - task.now()) * 1000)), ...)
+  until tag or err.name ~= "queue_full"
+  return tag, err
+end
+
+local function submit_again(self, me, checked, err, submit, ...)
+  return submit_within(self, me, seconds_of(self, checked), err, submit, ...)
+end
+
 -- Answers -----------------------------------------------------------------------------------------
 
 local fetch
@@ -70,37 +96,25 @@ local function complete(self, checked, value, err)
   return rows
 end
 
+local function submit_fetch(self, timeout_ms, statement, state)
+  return core.fetch(self._core, statement, state, timeout_ms)
+end
+
 -- The page after one with this paging state; also what result:next_page() calls.
 function fetch(self, statement, state, timeout_ms)
   local me = enter()
   local rows
-  local tag, err = core.fetch(self._core, statement, state, timeout_ms)
+  local tag, err = submit_fetch(self, timeout_ms, statement, state)
+  if not tag then
+    local seconds = timeout_ms and timeout_ms / 1000 or self._request_timeout
+    tag, err = submit_within(self, me, seconds, err, submit_fetch, statement, state)
+  end
   if tag then rows, err = complete(self, nil, answer(self._core, me, tag)) end
   if not rows then err.paging_state = err.paging_state or state end -- where to resume
   return rows, err
 end
 
 -- Submitting --------------------------------------------------------------------------------------
-
-local function seconds_of(self, checked)
-  return checked and checked.timeout or self._request_timeout
-end
-
--- A submit was refused: misuse raises; a full queue is waited for, then the request has the rest of its time.
-local function submit_again(self, me, checked, err, submit, ...)
-  if type(err) == "string" then errors.misuse("execute: %s", err) end
-  if err.name ~= "queue_full" or self._on_full == "fail" then return nil, err end
-  local deadline = task.now() + seconds_of(self, checked)
-  local tag
-  repeat
-    local left = deadline - task.now()
-    if left <= 0 or not request.wait_for_room(me, left) then
-      return nil, errors.new("timeout", "the deadline passed while the request waited for room in the queue")
-    end
-    tag, err = submit(self, math.max(1, math.floor((deadline - task.now()) * 1000)), ...)
-  until tag or err.name ~= "queue_full"
-  return tag, err
-end
 
 local function submit_prepared(self, timeout_ms, prepared, params, call)
   return core_submit(self._core, prepared, params, call, false, timeout_ms)
@@ -125,13 +139,20 @@ local function remember(self, text, prepared)
   return prepared
 end
 
+local function submit_prepare(self, timeout_ms, text)
+  return core.prepare(self._core, text, timeout_ms)
+end
+
 -- The prepared statement of a text, from the server at first use; nil, err.
 local function prepare(self, me, text, seconds)
   local texts = self._texts
   local known = not self.closed and texts[text] -- of a closed session, the core says that it is
   if known then return known end
-  local tag, err = core.prepare(self._core, text, seconds and math.max(1, math.floor(seconds * 1000)))
-  if not tag then return nil, err end
+  local tag, err = submit_prepare(self, seconds and math.max(1, math.floor(seconds * 1000)), text)
+  if not tag then
+    tag, err = submit_within(self, me, seconds or self._request_timeout, err, submit_prepare, text)
+    if not tag then return nil, err end
+  end
   local prepared, failed = answer(self._core, me, tag)
   if not prepared then return nil, failed end
   if texts == self._texts then remember(self, text, prepared) end -- else the keyspace is another now
@@ -306,22 +327,25 @@ function methods:ready()
   return nil, self._opened ~= true and self._opened or errors.new("closed", "the session is closed")
 end
 
+local function drain(self, seconds)
+  local me = enter()
+  self.closed = true
+  if not self._ended then
+    core.session_close(self._core, math.floor(seconds * 1000))
+    request.wait_event(me, self, "_ended", seconds + 1)
+    self._ended = true
+    core.session_free(self._core)
+  end
+  return true
+end
+
 -- Accepts no more requests, waits for those in flight (10 seconds, unless given), and ends. Again is harmless.
 function methods:close(seconds)
   check(self, "close")
   if seconds ~= nil and (type(seconds) ~= "number" or not (seconds >= 0 and seconds < 1e6)) then
     errors.misuse("close: a number of seconds expected, got %s", tostring(seconds))
   end
-  local me = enter()
-  local drain = seconds or DRAIN_SECONDS
-  self.closed = true
-  if not self._ended then
-    core.session_close(self._core, math.floor(drain * 1000))
-    request.wait_event(me, self, "_ended", drain + 1)
-    self._ended = true
-    core.session_free(self._core)
-  end
-  return true
+  return task.shield(function() return drain(self, seconds or DRAIN_SECONDS) end)
 end
 
 -- Events ------------------------------------------------------------------------------------------
@@ -391,6 +415,7 @@ function M.open(checked)
   local host = task.host()
   local drive = host.pump and host.pump() or host.loop()
   local handle, serial = core.session_open(drive, request.queue, core_options(checked))
+  if not handle and serial.name == "misuse" then errors.misuse("connect: %s", serial.message) end
   if not handle then return nil, serial end
   self._core = handle
   request.add_session(serial, self)

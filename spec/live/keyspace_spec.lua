@@ -113,6 +113,18 @@ live.describe("keyspace", { "CREATE TABLE here (id int PRIMARY KEY, place text)"
     assert.equal(first, place())
   end)
 
+  if version >= 5 then
+    it("Q7 the keyspace of one call holds for its later pages, whatever the collector does meanwhile", function()
+      local count = 0
+      for row in assert_ok(db:execute("SELECT place FROM here", nil, { keyspace = ("%s"):format(second), page_size = 3 })):rows() do
+        collectgarbage()
+        assert.equal(second, row.place)
+        count = count + 1
+      end
+      assert.equal(20, count)
+    end)
+  end
+
   it("fault 11 no row comes from the wrong keyspace while use switches under 200 tasks", function()
     db:close()
     db = live.connect { protocol_version = version, keyspace = first, connections = { 1, 2 } }

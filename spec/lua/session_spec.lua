@@ -20,6 +20,9 @@ describe("connect", function()
       assert.matches("session_spec.lua:%d+: connect: option '" .. option, message)
     end
     assert.matches("milliseconds", raised(function() cqlua.connect { request_timeout = 2000 } end))
+    for _, given in ipairs { { reconnect = { 5, 1 } }, { connections = { 4, 1 } }, { contact_points = { "x:99999" } } } do
+      assert.matches("session_spec.lua:%d+: connect: ", raised(function() cqlua.connect(given) end))
+    end
     assert.matches("did you mean 'local_one'", raised(function() cqlua.connect { consistency = "lokal_one" } end))
   end)
 
@@ -79,6 +82,20 @@ describe("connect", function()
 end)
 
 describe("a session", function()
+  it("C4 close still waits in a cancelled task, and closes", function()
+    fixture.with(function(db)
+      local task = cqlua.spawn(function()
+        pcall(cqlua.sleep, 10)
+        return db:close(1)
+      end)
+      cqlua.sleep(0.01)
+      task:cancel()
+      task:join()
+      assert.is_true(db.closed)
+      assert.equal("closed", select(2, db:execute "SELECT x").name)
+    end)
+  end)
+
   it("C5 is closed by with, and again is harmless; each call fails then with `closed`", function()
     local kept
     fixture.with(function(db)
@@ -251,6 +268,20 @@ describe("a session", function()
     end
     assert.is_nil(flood { max_in_flight = 4, max_queued = 4, connections = { 1, 1 } })
     assert.equal("queue_full", flood({ max_in_flight = 4, max_queued = 4, connections = { 1, 1 }, on_full = "fail" }).name)
+  end)
+
+  it("Y8 prepare and the next page wait for room too", function()
+    fixture.with(function(db, server)
+      server:prime("SELECT slow", { delay = 0.2 })
+      server:prime("SELECT n FROM t", fixture.pages { { 1 }, { 2 } })
+      local first = cqlua.assert(db:execute "SELECT n FROM t")
+      local tasks = {}
+      for n = 1, 8 do tasks[n] = cqlua.spawn(function() return cqlua.assert(db:execute "SELECT slow") end) end
+      cqlua.sleep(0.01)
+      assert.equal(2, cqlua.assert(first:next_page())[1].n)
+      assert.is_not_nil(cqlua.assert(db:prepare "SELECT another"))
+      for n = 1, 8 do tasks[n]:join() end
+    end, { max_queued = 2, max_in_flight = 2, connections = { 1, 1 } })
   end)
 
   it("Y8 a request that waits for room keeps its deadline", function()

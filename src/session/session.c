@@ -339,7 +339,8 @@ void session_unref(struct cqlua_session *session)
 
 void cqlua_session_free(struct cqlua_session *session)
 {
-    if (session == NULL) return;
+    if (session == NULL || session->is_freed) return;
+    session->is_freed = true;
     finish_close(session);
     while (cqlua_session_dispatch(session, INT32_MAX) > 0) continue;
     const struct cqlua_transport transport = session->cluster.transport;

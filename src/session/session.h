@@ -57,6 +57,7 @@ struct cqlua_session {
     bool is_started; /* the first turn has been made */
     bool is_open_reported;
     bool is_closing, is_closed;
+    bool is_freed;       /* cqlua_session_free has begun: a callback that frees again finds nothing to do */
     bool is_close_timed; /* close_timer is to be armed at the next turn */
     int32_t drain_ms;
 };
