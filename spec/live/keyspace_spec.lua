@@ -116,7 +116,7 @@ live.describe("keyspace", { "CREATE TABLE here (id int PRIMARY KEY, place text)"
   if version >= 5 then
     it("Q7 the keyspace of one call holds for its later pages, whatever the collector does meanwhile", function()
       local count = 0
-      for row in assert_ok(db:execute("SELECT place FROM here", nil, { keyspace = ("%s"):format(second), page_size = 3 })):rows() do
+      for row in assert_ok(db:execute("SELECT place FROM here", nil, { keyspace = second .. "", page_size = 3 })):rows() do
         collectgarbage()
         assert.equal(second, row.place)
         count = count + 1
