@@ -454,7 +454,7 @@ struct cqlua_completion {
     struct cqlua_result *result;     /* kind CQLUA_RESULT without an error */
     struct cqlua_prepared *prepared; /* kind CQLUA_PREPARED without an error */
     struct cqlua_error *error;       /* NULL: success */
-    struct cqlua_session *session; /* of no use once it has been freed */
+    struct cqlua_session *session;   /* of no use once it has been freed */
 };
 
 /* A queue of completions, for one consumer. It must outlive the sessions that were opened to it and the requests that name
