@@ -225,6 +225,7 @@ describe("connect", function()
   end)
 
   it("C1 a contact point may be a name, and a port of its own wins over `port`", function()
+    if not live.points[1]:find("^127%.0%.0%.1:") then pending "the server is not on localhost" end
     local db = live.connect { contact_points = { "localhost:" .. live.port }, port = 1 }
     live.assert_usable(db)
     db:close()
