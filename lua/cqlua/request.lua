@@ -106,6 +106,11 @@ end
 
 task.add_source(drain, function() return events_awaited > 0 or core.outstanding(queue) > 0 end)
 
+-- Seconds as the core takes them: whole milliseconds, at least one.
+function M.milliseconds(seconds)
+  return math.max(1, math.floor(seconds * 1000))
+end
+
 -- Waiting -----------------------------------------------------------------------------------------
 
 -- Marks the tag as nobody's and cancels its request.

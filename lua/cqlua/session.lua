@@ -10,7 +10,7 @@ local stream = require "cqlua.stream"
 local task = require "cqlua.task"
 
 local core_submit, core_submit_text = core.submit, core.submit_text
-local answer, enter = request.answer, task.enter
+local answer, enter, milliseconds = request.answer, task.enter, request.milliseconds
 local next, rawget, type = next, rawget, type
 
 local M = {}
@@ -60,7 +60,7 @@ local function submit_within(self, me, seconds, err, submit, ...)
     if left <= 0 or not request.wait_for_room(me, left) then
       return nil, errors.new("timeout", "the deadline passed while the request waited for room in the queue")
     end
-    tag, err = submit(self, math.max(1, math.floor((deadline - task.now()) * 1000)), ...)
+    tag, err = submit(self, milliseconds(deadline - task.now()), ...)
   until tag or err.name ~= "queue_full"
   return tag, err
 end
@@ -148,7 +148,7 @@ local function prepare(self, me, text, seconds)
   local texts = self._texts
   local known = not self.closed and texts[text] -- of a closed session, the core says that it is
   if known then return known end
-  local tag, err = submit_prepare(self, seconds and math.max(1, math.floor(seconds * 1000)), text)
+  local tag, err = submit_prepare(self, seconds and milliseconds(seconds), text)
   if not tag then
     tag, err = submit_within(self, me, seconds or self._request_timeout, err, submit_prepare, text)
     if not tag then return nil, err end
@@ -213,7 +213,7 @@ local function execute_text(self, me, text, params, call, checked)
   params = stream.copy(params) -- as they are now
   local prepared, err = prepare(self, me, text, seconds)
   if not prepared then return nil, err end
-  local left = math.max(1, math.floor((seconds - (task.now() - began)) * 1000))
+  local left = milliseconds(seconds - (task.now() - began))
   return execute_prepared(self, me, prepared, params, call, checked, left)
 end
 
@@ -237,12 +237,7 @@ function methods:execute(what, params, given)
     if next(params) == nil and not what:find "[?:]" then return execute_plain(self, me, what, call, checked) end
     return execute_text(self, me, what, params, call, checked)
   end
-  local tag, err = core_submit(self._core, what, params, call)
-  if not tag then
-    tag, err = submit_prepared_again(self, me, checked, err, what, params, call)
-    if not tag then return nil, err end
-  end
-  return complete(self, checked, answer(self._core, me, tag))
+  return execute_prepared(self, me, what, params, call, checked)
 end
 
 -- Every row of every page as one array, under a cap; nil, err.

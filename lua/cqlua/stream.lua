@@ -14,6 +14,7 @@ local rows_of = require "cqlua.rows"
 local task = require "cqlua.task"
 
 local enter, interrupted, wait, wake = task.enter, task.interrupted, task.wait, task.wake
+local milliseconds = request.milliseconds
 
 local M = {}
 
@@ -57,10 +58,6 @@ end
 local function failed(self, err)
   if self._state and not err.paging_state then err.paging_state = self._state end
   finish(self, err)
-end
-
-local function milliseconds(seconds)
-  return math.max(1, math.floor(seconds * 1000))
 end
 
 -- The time limit of the next page: nil for the session's; false if the total has passed.

@@ -159,6 +159,21 @@ void *memory_resize(struct memory *memory, void *base, size_t old_size, size_t n
     return moved;
 }
 
+void *memory_begin(const struct cqlua_allocator *allocator, size_t size, struct memory **memory)
+{
+    *memory = memory_new(allocator);
+    if (*memory == NULL) return NULL;
+    void *base = memory_zero(*memory, size);
+    if (base == NULL) memory_release(*memory);
+    return base;
+}
+
+void memory_end(struct memory *memory, void *base, size_t size)
+{
+    memory_free(memory, base, size);
+    memory_release(memory);
+}
+
 bool memory_keep_spare(struct memory *memory, void *base, size_t size)
 {
     if (!KEEPS || memory->released || size <= BLOCK_SIZE || size > LIMIT_SPARE_BYTES) return false;

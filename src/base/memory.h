@@ -13,6 +13,9 @@ struct memory;
 
 /* NULL if out of memory. `allocator` may be NULL, or have no function: then malloc. */
 struct memory *memory_new(const struct cqlua_allocator *allocator);
+/* A heap of its own for an object of `size` zeroed bytes, which holds the heap: NULL if out of memory. memory_end frees both. */
+void *memory_begin(const struct cqlua_allocator *allocator, size_t size, struct memory **memory);
+void memory_end(struct memory *memory, void *base, size_t size);
 /* The owner lets go: what is kept for reuse is freed now, the rest as it is freed. */
 void memory_release(struct memory *memory);
 

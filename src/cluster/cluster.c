@@ -47,7 +47,7 @@ static void close_pool(struct node *node)
 {
     wheel_cancel(&node->cluster->wheel, &node->timer);
     for (struct list *at = node->links.next; at != &node->links; at = at->next)
-        link_close(container_of(at, struct cqlua_link, link), CQLUA_ECLOSED, "the session was closed");
+        connection_fail(&container_of(at, struct cqlua_link, link)->connection, CQLUA_ECLOSED, "the session was closed");
 }
 
 static void stop_lookups(struct cluster *cluster)

@@ -148,7 +148,6 @@ void pool_changed(struct cqlua_link *link);                                  /* 
 void pool_flush(struct cqlua_link *link);
 void pool_free_dead(struct cluster *cluster);
 void node_time(struct node *node);
-void link_close(struct cqlua_link *link, int code, const char *text);
 /* node.c */
 struct node *node_add(struct cluster *cluster, const struct cqlua_address *address); /* or the one there is; NULL: no memory */
 void node_free(struct node *node);

@@ -1,5 +1,4 @@
 /* Pools: the connections of each node, from the first attempt to the last close, and which of them takes a request. */
-#include <assert.h>
 #include <stdio.h>
 
 #include "cluster/backoff.h"
@@ -131,7 +130,7 @@ static void became_ready(struct cqlua_link *link)
     struct cluster *cluster = node->cluster;
     if (link->is_counted_ready) return;
     if (link->connection.version > cluster->version) { /* another node has brought the version down meanwhile (fault 36) */
-        link_close(link, 0, "a lower protocol version was agreed");
+        connection_fail(&link->connection, 0, "a lower protocol version was agreed");
         return;
     }
     link->is_counted_ready = true;
@@ -269,11 +268,6 @@ void pool_changed(struct cqlua_link *link)
     case CONNECTION_EXPECT_KEYSPACE:
     case CONNECTION_SWITCHING: break;
     }
-}
-
-void link_close(struct cqlua_link *link, int code, const char *text)
-{
-    connection_fail(&link->connection, code, text);
 }
 
 void pool_free_dead(struct cluster *cluster)

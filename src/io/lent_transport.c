@@ -58,9 +58,7 @@ static void op_release(void *self)
     const struct cqlua_transport *theirs = &lent->theirs;
     if (lent->member.session != NULL && theirs->ops->release != NULL) theirs->ops->release(theirs->self);
     loop_leave(lent->loop, &lent->member);
-    struct memory *memory = lent->memory;
-    memory_free(memory, lent, sizeof *lent);
-    memory_release(memory);
+    memory_end(lent->memory, lent, sizeof *lent);
 }
 
 static const struct cqlua_transport_ops lent_ops = {
@@ -77,12 +75,9 @@ static const struct cqlua_transport_ops lent_ops = {
 struct cqlua_transport *lent_transport_new(struct cqlua_loop *loop, const struct cqlua_allocator *allocator,
                                            const struct cqlua_transport *theirs, struct loop_member **member)
 {
-    struct memory *memory = memory_new(allocator);
-    struct lent_transport *lent = memory == NULL ? NULL : memory_zero(memory, sizeof *lent);
-    if (lent == NULL) {
-        if (memory != NULL) memory_release(memory);
-        return NULL;
-    }
+    struct memory *memory;
+    struct lent_transport *lent = memory_begin(allocator, sizeof *lent, &memory);
+    if (lent == NULL) return NULL;
     lent->transport.ops = &lent_ops;
     lent->transport.self = lent;
     lent->theirs = *theirs;

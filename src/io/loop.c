@@ -61,13 +61,9 @@ static void read_clock(struct cqlua_loop *loop)
 
 struct cqlua_loop *cqlua_loop_on(const struct cqlua_loop_hooks *hooks, void *host, const struct cqlua_allocator *allocator)
 {
-    struct memory *memory = memory_new(allocator);
-    if (memory == NULL) return NULL;
-    struct cqlua_loop *loop = memory_zero(memory, sizeof *loop);
-    if (loop == NULL) {
-        memory_release(memory);
-        return NULL;
-    }
+    struct memory *memory;
+    struct cqlua_loop *loop = memory_begin(allocator, sizeof *loop, &memory);
+    if (loop == NULL) return NULL;
     loop->hooks = *hooks;
     loop->host = host;
     if (allocator != NULL) loop->allocator = *allocator;
@@ -88,9 +84,7 @@ void cqlua_loop_free(struct cqlua_loop *loop)
     assert(!loop->in_turn && "a loop cannot be freed from within its turn");
     if (loop->has_timer) loop->hooks.timer(loop->host, -1);
     if (loop->hooks.free != NULL) loop->hooks.free(loop->host);
-    struct memory *memory = loop->memory;
-    memory_free(memory, loop, sizeof *loop);
-    memory_release(memory);
+    memory_end(loop->memory, loop, sizeof *loop);
 }
 
 int64_t cqlua_loop_now(struct cqlua_loop *loop)

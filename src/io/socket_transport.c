@@ -249,9 +249,7 @@ static void op_release(void *self)
     while (!list_is_empty(&transport->pipes)) op_close(transport, container_of(transport->pipes.next, struct pipe, link));
     resolver_dispose(&transport->resolver);
     loop_leave(transport->loop, &transport->member);
-    struct memory *memory = transport->memory;
-    memory_free(memory, transport, sizeof *transport);
-    memory_release(memory);
+    memory_end(transport->memory, transport, sizeof *transport);
 }
 
 static const struct cqlua_transport_ops socket_ops = {
@@ -268,12 +266,9 @@ static const struct cqlua_transport_ops socket_ops = {
 struct cqlua_transport *socket_transport_new(struct cqlua_loop *loop, const struct cqlua_allocator *allocator,
                                              struct loop_member **member)
 {
-    struct memory *memory = memory_new(allocator);
-    struct socket_transport *transport = memory == NULL ? NULL : memory_zero(memory, sizeof *transport);
-    if (transport == NULL) {
-        if (memory != NULL) memory_release(memory);
-        return NULL;
-    }
+    struct memory *memory;
+    struct socket_transport *transport = memory_begin(allocator, sizeof *transport, &memory);
+    if (transport == NULL) return NULL;
     transport->transport.ops = &socket_ops;
     transport->transport.self = transport;
     transport->loop = loop;

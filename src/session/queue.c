@@ -11,10 +11,9 @@ void queue_init(struct cqlua_queue *queue, struct memory *memory)
 
 struct cqlua_queue *cqlua_queue_new(const struct cqlua_allocator *allocator)
 {
-    struct memory *memory = memory_new(allocator);
-    struct cqlua_queue *queue = memory == NULL ? NULL : memory_get(memory, sizeof *queue);
+    struct memory *memory;
+    struct cqlua_queue *queue = memory_begin(allocator, sizeof *queue, &memory);
     if (queue != NULL) queue_init(queue, memory);
-    else if (memory != NULL) memory_release(memory);
     return queue;
 }
 
@@ -24,9 +23,7 @@ void cqlua_queue_free(struct cqlua_queue *queue)
     if (queue == NULL) return;
     struct cqlua_completion completion;
     while (cqlua_take(queue, &completion, 1) == 1) cqlua_completions_release(&completion, 1);
-    struct memory *memory = queue->memory;
-    memory_free(memory, queue, sizeof *queue);
-    memory_release(memory);
+    memory_end(queue->memory, queue, sizeof *queue);
 }
 
 size_t cqlua_queue_length(const struct cqlua_queue *queue)

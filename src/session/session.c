@@ -25,8 +25,7 @@ static int copy_texts(struct cqlua_session *session)
     const struct {
         const char *from;
         struct text **to;
-    } texts[] = {{options->contact_points, &session->contact_points},
-                 {options->username, &session->username},
+    } texts[] = {{options->username, &session->username},
                  {options->password, &session->password},
                  {options->authenticators, &session->authenticators},
                  {options->keyspace, &session->keyspace}};
@@ -81,8 +80,7 @@ static void free_texts(struct cqlua_session *session)
 {
     wipe(session->username);
     wipe(session->password);
-    struct text **texts[] = {&session->contact_points, &session->username, &session->password, &session->authenticators,
-                             &session->keyspace};
+    struct text **texts[] = {&session->username, &session->password, &session->authenticators, &session->keyspace};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         text_unref(*texts[i]);
         *texts[i] = NULL;
@@ -94,8 +92,7 @@ static void destroy(struct cqlua_session *session)
 {
     struct memory *memory = session->memory;
     memory_free(memory, session->slots, session->slots_count * sizeof *session->slots);
-    memory_free(memory, session, sizeof *session);
-    memory_release(memory);
+    memory_end(memory, session, sizeof *session);
 }
 
 /* What is below the session, and its secrets. */
@@ -110,13 +107,9 @@ static void dispose_parts(struct cqlua_session *session)
 
 static struct cqlua_session *session_new(const struct cqlua_allocator *allocator)
 {
-    struct memory *memory = memory_new(allocator);
-    if (memory == NULL) return NULL;
-    struct cqlua_session *session = memory_zero(memory, sizeof *session);
-    if (session == NULL) {
-        memory_release(memory);
-        return NULL;
-    }
+    struct memory *memory;
+    struct cqlua_session *session = memory_begin(allocator, sizeof *session, &memory);
+    if (session == NULL) return NULL;
     session->memory = memory;
     session->refs = 1;
     queue_init(&session->callbacks, memory);

@@ -37,7 +37,6 @@ struct cqlua_session {
     uint32_t refs; /* the user's one, and one for each call */
     struct cluster cluster;
     struct cqlua_options options; /* defaults filled in; its strings are not valid */
-    struct text *contact_points;  /* until started */
     struct text *username, *password, *authenticators;
     struct text *keyspace;        /* of new requests; NULL: none */
     struct cqlua_queue callbacks; /* completions for C callbacks */
