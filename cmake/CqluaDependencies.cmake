@@ -1,4 +1,4 @@
-# cqlua::libev, cqlua::cares, cqlua::zlib: imported targets, for libev has no pkg-config file and c-ares' CMake file is not
+# cqlua::libev, cares, zlib, lz4, ssl, crypto: imported targets, for libev has no pkg-config file and c-ares' CMake file is not
 # everywhere. A missing one is named with its Debian package.
 find_package(PkgConfig)
 
@@ -17,3 +17,6 @@ endfunction()
 cqlua_find(libev ev.h ev libev-dev)
 cqlua_find(cares ares.h cares libc-ares-dev)
 cqlua_find(zlib zlib.h z zlib1g-dev)
+cqlua_find(lz4 lz4.h lz4 liblz4-dev)
+cqlua_find(ssl openssl/ssl.h ssl libssl-dev)
+cqlua_find(crypto openssl/bn.h crypto libssl-dev)

@@ -213,7 +213,7 @@ struct cqlua_options {
     int ask_credentials;        /* 1: each connection that must authenticate asks the opening queue (CQLUA_ASK_CREDENTIALS) */
     int allow_plaintext_auth;   /* 1: a password may travel unencrypted beyond loopback */
     const char *authenticators; /* class names, commas between, that may get the password besides Cassandra's own */
-    int protocol_version;       /* 0: negotiate from the highest; 4, 5: exactly this */
+    int protocol_version;       /* 0: negotiate from the highest; 3, 4, 5: exactly this */
     int32_t connect_timeout_ms; /* 10,000: from open until the first connection is ready, retries included */
     int32_t request_timeout_ms; /* 10,000 (30,000 for schema statements) */
     int32_t attempt_timeout_ms; /* a third of the request's timeout */
@@ -227,8 +227,14 @@ struct cqlua_options {
     int64_t max_frame_bytes;                             /* 256 MiB */
     int consistency;                                     /* 0 (ANY) means LOCAL_QUORUM: ask for ANY in the statement's options */
     int32_t page_size;                                   /* 5,000 rows */
-    struct cqlua_allocator allocator;                    /* malloc */
-    struct cqlua_transport *transport;                   /* NULL: sockets and c-ares on the loop; see <cqlua/transport.h> */
+    const char *compression;           /* none; "lz4": used if the server offers it. Others are CQLUA_EUNSUPPORTED */
+    const char *application_name;      /* none: what the server's lists of clients show besides the driver's name and version */
+    const char *application_version;   /* none */
+    const char *client_id;             /* a random UUID */
+    int server_timestamps;             /* 1: the server gives writes their time; else each request carries the session's */
+    int throw_on_overload;             /* 1: an overloaded server answers `overloaded` instead of reading more slowly */
+    struct cqlua_allocator allocator;  /* malloc */
+    struct cqlua_transport *transport; /* NULL: sockets and c-ares on the loop; see <cqlua/transport.h> */
 };
 #define cqlua_options_init(options) cqlua_options_init_sized((options), sizeof *(options))
 CQLUA_EXPORT void cqlua_options_init_sized(struct cqlua_options *options, size_t size);
@@ -240,6 +246,7 @@ struct cqlua_prepared;
 struct cqlua_result;
 struct cqlua_queue;
 struct cqlua_statement;
+struct cqlua_column;
 
 typedef void cqlua_open_fn(void *arg, const struct cqlua_error *err);
 typedef void cqlua_result_fn(void *arg, const struct cqlua_result *res, const struct cqlua_error *err);
@@ -284,6 +291,11 @@ CQLUA_EXPORT int64_t cqlua_session_use_to(struct cqlua_session *session, const c
 
 /* --- statements ------------------------------------------------------------------------------------------------------------ */
 
+/* One entry of a custom payload, a [bytes map] (v4 section 3). A value with base NULL is null. */
+struct cqlua_payload {
+    struct cqlua_slice name, value;
+};
+
 /* What one call may ask for; zeros mean the session's defaults. */
 struct cqlua_call {
     int32_t timeout_ms;         /* 0: the session's; at most 300,000 */
@@ -298,9 +310,10 @@ struct cqlua_call {
     int32_t has_now_in_seconds; /* 1: `now_in_seconds` counts (v5) */
     int64_t timestamp_us;
     int32_t now_in_seconds;
-    int32_t values_nil_as;           /* reserved */
-    struct cqlua_slice paging_state; /* empty: from the start. Borrowed until the statement is executed */
-    const char *keyspace;            /* NULL: the session's; v5 only. Borrowed until the statement is executed */
+    int32_t payload_count;               /* entries of `payload` */
+    const struct cqlua_payload *payload; /* custom payload for the server's plug-ins; v4 and v5. Borrowed until executed */
+    struct cqlua_slice paging_state;     /* empty: from the start. Borrowed until the statement is executed */
+    const char *keyspace;                /* NULL: the session's; v5 only. Borrowed until the statement is executed */
 };
 
 enum { CQLUA_STATEMENT_VALUES = 256, CQLUA_STATEMENT_SLOTS = 16 };
@@ -317,7 +330,7 @@ struct cqlua_statement {
     size_t values_len, values_capacity;
     uint32_t *slots; /* by marker: 1 + offset into values, 0 if unbound */
     uint32_t slots_count, bound, in_order;
-    int32_t open_depth;
+    void *open; /* the innermost collection that is being bound; NULL: none */
     uint8_t values_inline[CQLUA_STATEMENT_VALUES];
     uint32_t slots_inline[CQLUA_STATEMENT_SLOTS];
 };
@@ -353,6 +366,26 @@ CQLUA_EXPORT int cqlua_bind_inet(struct cqlua_statement *st, int index, const ui
 CQLUA_EXPORT int cqlua_bind_date(struct cqlua_statement *st, int index, int32_t days_since_1970);
 CQLUA_EXPORT int cqlua_bind_time(struct cqlua_statement *st, int index, int64_t nanoseconds);       /* 0 .. 86399999999999 */
 CQLUA_EXPORT int cqlua_bind_timestamp(struct cqlua_statement *st, int index, int64_t milliseconds); /* since 1970 */
+/* Two's complement, the most significant byte first, at least one byte; sent in its shortest form. Integers bind to a varint
+ * with cqlua_bind_i64 too, and to a decimal (with scale 0). */
+CQLUA_EXPORT int cqlua_bind_varint(struct cqlua_statement *st, int index, const void *bytes, size_t len);
+/* unscaled * 10^-scale; `unscaled` as a varint. */
+CQLUA_EXPORT int cqlua_bind_decimal(struct cqlua_statement *st, int index, int32_t scale, const void *unscaled, size_t len);
+/* All three of one sign, or 0 (v5 section 6.9). */
+CQLUA_EXPORT int cqlua_bind_duration(struct cqlua_statement *st, int index, int32_t months, int32_t days, int64_t nanoseconds);
+
+/* Opens a collection, tuple, UDT or vector of `count` elements (map: pairs; tuple, UDT: the number of its fields, or less: those
+ * behind are null; vector: its dimension): until cqlua_bind_close every bind function binds its elements by their own index
+ * (map: key 2k, value 2k + 1; UDT: the field's place, cqlua_bind_field), in any order. An element that stays unbound is an
+ * error at close; null elements are refused but in tuples and UDTs, unset ones everywhere. Nests up to the type's own depth.
+ * In a statement that is executed or disposed while something is open, that is the error. */
+CQLUA_EXPORT int cqlua_bind_open(struct cqlua_statement *st, int index, int count);
+CQLUA_EXPORT int cqlua_bind_close(struct cqlua_statement *st);
+/* What `index` binds at the present level: a marker, or an element of what is open (its `name`: a UDT's field; its `type`: only
+ * the outermost name, "list"; its keyspace and table are empty). 0 or MISUSE. */
+CQLUA_EXPORT int cqlua_bind_column(const struct cqlua_statement *st, int index, struct cqlua_column *column);
+/* The place of a field of the UDT that is open; MISUSE: it has none of that name, or no UDT is open. */
+CQLUA_EXPORT int cqlua_bind_field(const struct cqlua_statement *st, const char *name, size_t len);
 
 /* --- values of every type at once, for bindings ---------------------------------------------------------------------------- */
 
@@ -366,37 +399,54 @@ enum cqlua_kind {
     CQLUA_KIND_FLOAT,     /* f64, exactly a float */
     CQLUA_KIND_DOUBLE,    /* f64 */
     CQLUA_KIND_TEXT,      /* bytes: ascii, text */
-    CQLUA_KIND_BLOB,      /* bytes: blob, and custom types */
+    CQLUA_KIND_BLOB,      /* bytes */
     CQLUA_KIND_UUID,      /* bytes: 16; uuid, timeuuid */
     CQLUA_KIND_INET,      /* bytes: 4 or 16 */
     CQLUA_KIND_DATE,      /* i64: days since 1970-01-01 */
     CQLUA_KIND_TIME,      /* i64: nanoseconds since midnight */
     CQLUA_KIND_TIMESTAMP, /* i64: milliseconds since 1970 */
+    CQLUA_KIND_VARINT,    /* bytes: two's complement, most significant byte first */
+    CQLUA_KIND_DECIMAL,   /* bytes: the unscaled value, as a varint; scale */
+    CQLUA_KIND_DURATION,  /* months, days, i64: nanoseconds */
     CQLUA_KIND_LIST,      /* list, set: read with cqlua_row_open, 1 column */
+    CQLUA_KIND_VECTOR,    /* read with cqlua_row_open, 1 column */
     CQLUA_KIND_MAP,       /* read with cqlua_row_open, 2 columns */
-    CQLUA_KIND_TUPLE,     /* tuple, UDT: read with cqlua_row_open, one row */
-    CQLUA_KIND_OTHER,     /* bytes: a type that this version does not decode */
+    CQLUA_KIND_TUPLE,     /* read with cqlua_row_open, one row */
+    CQLUA_KIND_UDT,       /* the same; its columns have names */
+    CQLUA_KIND_CUSTOM,    /* bytes, as they are: a type that is known by its class name only */
 };
 struct cqlua_value {
     enum cqlua_kind kind;
+    int32_t scale, months, days;
     int64_t i64;
     double f64;
-    struct cqlua_slice bytes;
+    struct cqlua_slice bytes; /* of a collection: as the protocol has it */
 };
 
-/* The value's text as CQL writes it, without quotes: uuid, inet, date, time. Gives the length; `out` has at least
- * CQLUA_TEXT_MAX bytes and is not NUL-terminated. Negative: not one of these kinds, or a date beyond years 0 to 9999 in text
- * is written with its sign. */
+/* The value's text as CQL writes it, without quotes: uuid, inet, date, time, duration ("1y2mo3d4h5m6s7ms8us9ns"). Gives the
+ * length; `out` has at least CQLUA_TEXT_MAX bytes and is not NUL-terminated. Negative: not one of these kinds. A year beyond
+ * 0 to 9999 is written with its sign. */
 enum { CQLUA_TEXT_MAX = 64 };
 CQLUA_EXPORT int cqlua_value_text(const struct cqlua_value *value, char *out);
-/* The other way round: reads text as `kind` (UUID, INET, DATE, TIME, TIMESTAMP) into value; UUID and INET bytes are written to
- * `storage` (16 bytes). 0 or CQLUA_EINVALID_VALUE. */
+/* A varint or decimal in decimal digits: gives the length, and writes it if `size` has room for it (no NUL). A decimal is
+ * written with an exponent ("1.1E+1000") unless 0 <= scale and no more than six zeros follow the point: a scale never makes the
+ * text long (fault 58). A number of more than 16 KiB is written in hexadecimal ("-0x1f"), which reads back. Negative: another
+ * kind, or NO_MEMORY. */
+CQLUA_EXPORT int64_t cqlua_number_text(const struct cqlua_value *value, char *out, size_t size);
+/* The other way round: reads text as `kind` (UUID, INET, DATE, TIME, TIMESTAMP, DURATION, VARINT, DECIMAL) into value; the bytes
+ * of UUID, INET, VARINT and DECIMAL are written to `storage` (16 bytes, or `len` if that is more). Durations: "1h30m", ISO 8601
+ * ("P1Y2M3DT4H5M6S", "P3W", "P0001-02-03T04:05:06"). 0, INVALID_VALUE or NO_MEMORY. */
 CQLUA_EXPORT int cqlua_value_parse(enum cqlua_kind kind, const char *text, size_t len, uint8_t *storage,
                                    struct cqlua_value *value);
 /* Binds a value whose kind must be the marker's (cqlua_column.kind), or NULL or UNSET. */
 CQLUA_EXPORT int cqlua_bind_value(struct cqlua_statement *st, int index, const struct cqlua_value *value);
-/* A new random (version 4) UUID, and a time-based (version 1) one for a time in milliseconds. 0, or MISUSE (no entropy). */
+/* A new random (version 4) UUID. 0, or MISUSE (no entropy). */
 CQLUA_EXPORT int cqlua_uuid(uint8_t out[16]);
+/* A new time-based (version 1) one for a time in units of 100 ns since 1970, with a random clock sequence and node, new each
+ * time: no two are equal, whatever the thread or process. 0, MISUSE, or INVALID_VALUE (a time before 1582-10-15 or after 5236). */
+CQLUA_EXPORT int cqlua_timeuuid(int64_t time_100ns, uint8_t out[16]);
+/* The time of a version 1 UUID, in units of 100 ns since 1970: 0, or INVALID_VALUE (another version). */
+CQLUA_EXPORT int cqlua_timeuuid_time(const uint8_t uuid[16], int64_t *time_100ns);
 
 /* --- prepared statements --------------------------------------------------------------------------------------------------- */
 
@@ -406,6 +456,7 @@ struct cqlua_column {
     const char *type;     /* as CQL writes it: "frozen<list<int>>" */
     enum cqlua_kind kind; /* how it is read and bound; INT covers three widths, see `width` */
     int width;            /* bytes of a fixed-width type, 0 if variable */
+    int count;            /* tuple, UDT: its fields; vector: its dimension; else 0 */
 };
 
 CQLUA_EXPORT struct cqlua_prepared *cqlua_prepared_ref(struct cqlua_prepared *prepared);
@@ -439,6 +490,35 @@ CQLUA_EXPORT int64_t cqlua_submit(struct cqlua_session *session, struct cqlua_st
 CQLUA_EXPORT struct cqlua_prepared *cqlua_session_prepared(struct cqlua_session *session, const char *text, size_t len);
 /* Completes a request as `cancelled` (in the loop's next turn). 0, or MISUSE if it has completed already. */
 CQLUA_EXPORT int cqlua_cancel(struct cqlua_session *session, int64_t id);
+
+/* --- batches --------------------------------------------------------------------------------------------------------------- */
+
+enum cqlua_batch_kind { CQLUA_BATCH_LOGGED, CQLUA_BATCH_UNLOGGED, CQLUA_BATCH_COUNTER };
+
+/* Several writes in one request (v4 section 4.1.7). Lives where the caller puts it; everything but `options` is private.
+ * `options.page_size`, `paging_state` and `keyspace` below v5 are of no use to a batch. */
+struct cqlua_batch {
+    struct cqlua_call options;
+    struct cqlua_session *session;
+    struct cqlua_error *error;
+    int kind;
+    uint32_t count, prepared_count, prepared_capacity;
+    struct cqlua_prepared **prepared; /* one reference each */
+    uint8_t *entries;                 /* encoded, as all versions have them */
+    size_t entries_len, entries_capacity;
+};
+/* An empty batch for the session, which must outlive it. */
+CQLUA_EXPORT void cqlua_batch_init(struct cqlua_batch *batch, struct cqlua_session *session, enum cqlua_batch_kind kind);
+/* Adds the statement as it is bound now, prepared or a text; its own options do not count. Errors stick in the batch: the
+ * statement's, MISUSE (a SELECT or USE; more than 65,535), NO_MEMORY. */
+CQLUA_EXPORT int cqlua_batch_add(struct cqlua_batch *batch, struct cqlua_statement *st);
+/* As cqlua_execute and cqlua_submit; an empty batch sends nothing and completes with an empty result. An error of a statement
+ * has its `index`. */
+CQLUA_EXPORT int64_t cqlua_batch_execute(struct cqlua_batch *batch, cqlua_result_fn *fn, void *arg);
+CQLUA_EXPORT int64_t cqlua_batch_submit(struct cqlua_batch *batch, struct cqlua_queue *queue, uint64_t tag);
+CQLUA_EXPORT const struct cqlua_error *cqlua_batch_error(const struct cqlua_batch *batch);
+/* Frees what it holds. Always right, also after execute. */
+CQLUA_EXPORT void cqlua_batch_dispose(struct cqlua_batch *batch);
 
 /* --- completions ----------------------------------------------------------------------------------------------------------- */
 
@@ -495,6 +575,8 @@ CQLUA_EXPORT struct cqlua_slice cqlua_result_warning(const struct cqlua_result *
 CQLUA_EXPORT struct cqlua_slice cqlua_result_tracing_id(const struct cqlua_result *result);
 /* The custom payload as a [bytes map] (v4 section 3), or empty. */
 CQLUA_EXPORT struct cqlua_slice cqlua_result_custom_payload(const struct cqlua_result *result);
+/* Its entries, one by one: 1, or 0 at the end. *rest starts as cqlua_result_custom_payload. */
+CQLUA_EXPORT int cqlua_payload_next(struct cqlua_slice *rest, struct cqlua_payload *entry);
 struct cqlua_cost {
     uint64_t bytes_in, bytes_out; /* of the frames of all attempts */
     int64_t queue_us, wire_us;    /* waiting for a connection; from the last attempt's frame to its answer */
@@ -544,9 +626,19 @@ CQLUA_EXPORT int cqlua_row_inet(const struct cqlua_rows *row, int index, struct 
 CQLUA_EXPORT int cqlua_row_date(const struct cqlua_rows *row, int index, int32_t *days_since_1970);
 CQLUA_EXPORT int cqlua_row_time(const struct cqlua_rows *row, int index, int64_t *nanoseconds);
 CQLUA_EXPORT int cqlua_row_timestamp(const struct cqlua_rows *row, int index, int64_t *milliseconds);
-/* A collection, as rows: list and set have 1 column, a map 2; a tuple or UDT is one row. Null reads as an empty collection and
- * gives CQLUA_NULL. */
+/* Two's complement, the most significant byte first. */
+CQLUA_EXPORT int cqlua_row_varint(const struct cqlua_rows *row, int index, struct cqlua_slice *value);
+/* unscaled * 10^-scale */
+CQLUA_EXPORT int cqlua_row_decimal(const struct cqlua_rows *row, int index, int32_t *scale, struct cqlua_slice *unscaled);
+CQLUA_EXPORT int cqlua_row_duration(const struct cqlua_rows *row, int index, int32_t *months, int32_t *days,
+                                    int64_t *nanoseconds);
+/* A collection, as rows: list, set and vector have 1 column, a map 2; a tuple or UDT is one row, whose missing last fields are
+ * null. Null reads as an empty collection and gives CQLUA_NULL. Bytes behind the last element end the rows with PROTOCOL
+ * (cqlua_rows_status); behind a UDT's last field they are fields that were added since, and passed over. */
 CQLUA_EXPORT int cqlua_row_open(const struct cqlua_rows *row, int index, struct cqlua_rows *elements);
+/* The columns of a cursor; what is said of cqlua_bind_column holds for those of a collection. 0 or MISUSE. */
+CQLUA_EXPORT int cqlua_rows_columns_count(const struct cqlua_rows *rows);
+CQLUA_EXPORT int cqlua_rows_column(const struct cqlua_rows *rows, int index, struct cqlua_column *column);
 
 #ifdef __cplusplus
 }

@@ -18,6 +18,8 @@ external_dependencies = {
   LIBEV = { header = "ev.h", library = "ev" },
   CARES = { header = "ares.h", library = "cares" },
   ZLIB = { header = "zlib.h", library = "z" },
+  LZ4 = { header = "lz4.h", library = "lz4" },
+  OPENSSL = { header = "openssl/ssl.h", library = "ssl" },
 }
 build = {
   type = "builtin",
@@ -95,9 +97,10 @@ build = {
         "lua/bind/statement.c",
         "lua/bind/value.c",
       },
-      incdirs = { "include", "src", "lua/bind", "$(LIBEV_INCDIR)", "$(CARES_INCDIR)", "$(ZLIB_INCDIR)" },
-      libdirs = { "$(LIBEV_LIBDIR)", "$(CARES_LIBDIR)", "$(ZLIB_LIBDIR)" },
-      libraries = { "ev", "cares", "z" },
+      incdirs = { "include", "src", "lua/bind", "$(LIBEV_INCDIR)", "$(CARES_INCDIR)", "$(ZLIB_INCDIR)", "$(LZ4_INCDIR)",
+        "$(OPENSSL_INCDIR)" },
+      libdirs = { "$(LIBEV_LIBDIR)", "$(CARES_LIBDIR)", "$(ZLIB_LIBDIR)", "$(LZ4_LIBDIR)", "$(OPENSSL_LIBDIR)" },
+      libraries = { "ev", "cares", "z", "lz4", "ssl", "crypto" },
     },
     ["cqlua.auth"] = "lua/cqlua/auth.lua",
     ["cqlua.cells"] = "lua/cqlua/cells.lua",

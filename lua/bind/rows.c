@@ -129,7 +129,12 @@ static int push_cell(struct reading *r, const struct cqlua_rows *rows, int index
     case CQLUA_KIND_LIST:
     case CQLUA_KIND_MAP: return push_collection(r, rows, index, value.kind);
     case CQLUA_KIND_TUPLE:
-    case CQLUA_KIND_OTHER: break;
+    case CQLUA_KIND_VARINT:
+    case CQLUA_KIND_DECIMAL:
+    case CQLUA_KIND_DURATION:
+    case CQLUA_KIND_VECTOR:
+    case CQLUA_KIND_UDT:
+    case CQLUA_KIND_CUSTOM: break;
     }
     return wrong(r, CQLUA_EUNSUPPORTED, "has a type that this version of cqlua does not read");
 }

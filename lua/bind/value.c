@@ -219,7 +219,12 @@ static int bind_by_kind(const struct binding *b, int value)
     case CQLUA_KIND_LIST:
     case CQLUA_KIND_MAP:
     case CQLUA_KIND_TUPLE:
-    case CQLUA_KIND_OTHER: break;
+    case CQLUA_KIND_VARINT:
+    case CQLUA_KIND_DECIMAL:
+    case CQLUA_KIND_DURATION:
+    case CQLUA_KIND_VECTOR:
+    case CQLUA_KIND_UDT:
+    case CQLUA_KIND_CUSTOM: break;
     }
     return bind_later(b);
 }

@@ -25,7 +25,7 @@ static int tear_down(void **state)
 /* --- helpers --------------------------------------------------------------------------------------------------------------- */
 
 static const struct type type_int = {.id = TYPE_INT}, type_text_ = {.id = TYPE_VARCHAR};
-static struct type list_of_int = {TYPE_LIST, 1, (struct type *)(uintptr_t)&type_int, {0}, {0}, NULL};
+static struct type list_of_int = {.id = TYPE_LIST, .count = 1, .children = (struct type *)(uintptr_t)&type_int};
 
 static struct cqlua_rows over(const struct type *types, uint32_t columns, uint32_t rows, const char *body)
 {
@@ -451,7 +451,7 @@ static void V1_what_is_not_decoded_yet_is_its_bytes(void **state)
     assert_int_equal(cqlua_rows_next(&row), 1);
     for (int i = 0; i < 4; i++) {
         assert_int_equal(cqlua_row_value(&row, 6 + i, &value), 0);
-        assert_int_equal(value.kind, CQLUA_KIND_OTHER);
+        assert_int_equal(value.kind, CQLUA_KIND_CUSTOM);
         assert_hex(value.bytes, bytes[i]);
     }
     release();

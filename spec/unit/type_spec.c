@@ -87,9 +87,9 @@ static void V1_scalar_types_are_known(void **state)
 static void V1_types_that_are_not_decoded_yet_have_their_names(void **state)
 {
     (void)state;
-    reads_as("0006", "decimal", CQLUA_KIND_OTHER, 0);
-    reads_as("000E", "varint", CQLUA_KIND_OTHER, 0);
-    reads_as("0015", "duration", CQLUA_KIND_OTHER, 0);
+    reads_as("0006", "decimal", CQLUA_KIND_CUSTOM, 0);
+    reads_as("000E", "varint", CQLUA_KIND_CUSTOM, 0);
+    reads_as("0015", "duration", CQLUA_KIND_CUSTOM, 0);
 }
 
 /* As Cassandra 5.0 described the columns of one table. */
@@ -147,9 +147,9 @@ static void V1_a_custom_type_is_its_class(void **state)
 {
     (void)state;
     reads_as("0000 002C'org.apache.cassandra.db.marshal.DurationType'", "'org.apache.cassandra.db.marshal.DurationType'",
-             CQLUA_KIND_OTHER, 0);
-    reads_as("0000 0000", "''", CQLUA_KIND_OTHER, 0);
-    reads_as("0000 0003 61 27 62", "'a''b'", CQLUA_KIND_OTHER, 0);
+             CQLUA_KIND_CUSTOM, 0);
+    reads_as("0000 0000", "''", CQLUA_KIND_CUSTOM, 0);
+    reads_as("0000 0003 61 27 62", "'a''b'", CQLUA_KIND_CUSTOM, 0);
 }
 
 static void V1_a_nul_in_a_name_is_kept(void **state)

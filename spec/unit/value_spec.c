@@ -279,8 +279,8 @@ static void V1_text_and_blob_are_binary_safe(void **state)
     bytes_are(TYPE_VARCHAR, CQLUA_KIND_TEXT, "FFFE");
     bytes_are(TYPE_ASCII, CQLUA_KIND_TEXT, "00 7F 'abc'");
     bytes_are(TYPE_BLOB, CQLUA_KIND_BLOB, "CAFE00");
-    bytes_are(TYPE_CUSTOM, CQLUA_KIND_OTHER, "0102");
-    bytes_are(TYPE_VARINT, CQLUA_KIND_OTHER, "00AB54A98CEB1F0AD2");
+    bytes_are(TYPE_CUSTOM, CQLUA_KIND_CUSTOM, "0102");
+    bytes_are(TYPE_VARINT, CQLUA_KIND_CUSTOM, "00AB54A98CEB1F0AD2");
 }
 
 static void V1_empty_text_is_not_null(void **state)
@@ -420,7 +420,7 @@ static void V2_a_value_of_another_kind_is_refused(void **state)
     is_refused(TYPE_UUID, of_bytes(CQLUA_KIND_INET, text), "an inet value does not fit in uuid");
     is_refused(TYPE_SET, of_bytes(CQLUA_KIND_MAP, text), "a map value does not fit in set");
     is_refused(TYPE_UDT, of_bytes(CQLUA_KIND_TUPLE, text), "a tuple value does not fit in udt");
-    is_refused(TYPE_BLOB, of_bytes(CQLUA_KIND_OTHER, text), "an undecoded value does not fit in blob");
+    is_refused(TYPE_BLOB, of_bytes(CQLUA_KIND_CUSTOM, text), "an undecoded value does not fit in blob");
     is_refused(TYPE_LIST, of_bytes(CQLUA_KIND_TEXT, text), "a text value does not fit in list");
     is_refused(TYPE_LIST, of_bytes(CQLUA_KIND_LIST, text), "a list value does not fit in list"); /* not yet */
     is_refused(TYPE_DECIMAL, of_bytes(CQLUA_KIND_BLOB, text), "a blob value does not fit in decimal");

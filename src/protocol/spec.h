@@ -1,11 +1,11 @@
-/* The native protocol's tables (doc/native_protocol_v4.spec and _v5.spec, named "v4" and "v5" in comments): numbers and names,
+/* The native protocol's tables (doc/native_protocol_v3.spec to _v5.spec, named "v3" to "v5" in comments): numbers and names,
  * no behaviour. */
 #ifndef CQLUA_PROTOCOL_SPEC_H
 #define CQLUA_PROTOCOL_SPEC_H
 
 #include <stdint.h>
 
-enum { PROTOCOL_LOWEST = 4, PROTOCOL_HIGHEST = 5 };
+enum { PROTOCOL_LOWEST = 3, PROTOCOL_HIGHEST = 5 };
 
 /* v4 section 2.4 */
 enum opcode {
@@ -83,6 +83,7 @@ enum type_id {
     TYPE_SET = 0x0022,
     TYPE_UDT = 0x0030,
     TYPE_TUPLE = 0x0031,
+    TYPE_VECTOR = 0x0032, /* never on the wire: a custom class there (Cassandra 5's VectorType) */
 };
 
 /* v5 section 9: what the server's error codes are called here */

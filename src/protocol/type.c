@@ -13,32 +13,33 @@ struct description {
 
 /* v4 section 4.2.5.2, v5 adds duration. */
 static const struct description descriptions[] = {
-    [TYPE_CUSTOM] = {"custom", CQLUA_KIND_OTHER, 0},
+    [TYPE_CUSTOM] = {"custom", CQLUA_KIND_CUSTOM, 0},
     [TYPE_ASCII] = {"ascii", CQLUA_KIND_TEXT, 0},
     [TYPE_BIGINT] = {"bigint", CQLUA_KIND_BIGINT, 8},
     [TYPE_BLOB] = {"blob", CQLUA_KIND_BLOB, 0},
     [TYPE_BOOLEAN] = {"boolean", CQLUA_KIND_BOOL, 1},
     [TYPE_COUNTER] = {"counter", CQLUA_KIND_BIGINT, 8},
-    [TYPE_DECIMAL] = {"decimal", CQLUA_KIND_OTHER, 0},
+    [TYPE_DECIMAL] = {"decimal", CQLUA_KIND_DECIMAL, 0},
     [TYPE_DOUBLE] = {"double", CQLUA_KIND_DOUBLE, 8},
     [TYPE_FLOAT] = {"float", CQLUA_KIND_FLOAT, 4},
     [TYPE_INT] = {"int", CQLUA_KIND_INT, 4},
     [TYPE_TIMESTAMP] = {"timestamp", CQLUA_KIND_TIMESTAMP, 8},
     [TYPE_UUID] = {"uuid", CQLUA_KIND_UUID, 16},
     [TYPE_VARCHAR] = {"text", CQLUA_KIND_TEXT, 0},
-    [TYPE_VARINT] = {"varint", CQLUA_KIND_OTHER, 0},
+    [TYPE_VARINT] = {"varint", CQLUA_KIND_VARINT, 0},
     [TYPE_TIMEUUID] = {"timeuuid", CQLUA_KIND_UUID, 16},
     [TYPE_INET] = {"inet", CQLUA_KIND_INET, 0},
     [TYPE_DATE] = {"date", CQLUA_KIND_DATE, 4},
     [TYPE_TIME] = {"time", CQLUA_KIND_TIME, 8},
     [TYPE_SMALLINT] = {"smallint", CQLUA_KIND_INT, 2},
     [TYPE_TINYINT] = {"tinyint", CQLUA_KIND_INT, 1},
-    [TYPE_DURATION] = {"duration", CQLUA_KIND_OTHER, 0},
+    [TYPE_DURATION] = {"duration", CQLUA_KIND_DURATION, 0},
     [TYPE_LIST] = {"list", CQLUA_KIND_LIST, 0},
     [TYPE_MAP] = {"map", CQLUA_KIND_MAP, 0},
     [TYPE_SET] = {"set", CQLUA_KIND_LIST, 0},
-    [TYPE_UDT] = {"udt", CQLUA_KIND_TUPLE, 0},
+    [TYPE_UDT] = {"udt", CQLUA_KIND_UDT, 0},
     [TYPE_TUPLE] = {"tuple", CQLUA_KIND_TUPLE, 0},
+    [TYPE_VECTOR] = {"vector", CQLUA_KIND_VECTOR, 0},
 };
 
 static const struct description *describe(uint16_t id)
@@ -50,7 +51,7 @@ static const struct description *describe(uint16_t id)
 enum cqlua_kind type_kind(const struct type *type)
 {
     const struct description *description = describe(type->id);
-    return description == NULL ? CQLUA_KIND_OTHER : (enum cqlua_kind)description->kind;
+    return description == NULL ? CQLUA_KIND_CUSTOM : (enum cqlua_kind)description->kind;
 }
 
 int type_width(const struct type *type)
@@ -63,6 +64,14 @@ const char *type_name(const struct type *type)
 {
     const struct description *description = describe(type->id);
     return description == NULL ? "unknown" : description->name;
+}
+
+void type_describe(const struct type *type, struct cqlua_column *column)
+{
+    bool has_fields = type->id == TYPE_TUPLE || type->id == TYPE_UDT;
+    column->kind = type_kind(type);
+    column->width = type_width(type);
+    column->count = (int)(type->id == TYPE_VECTOR ? type->dimension : has_fields ? type->count : 0);
 }
 
 /* Children of a collection of this id; 0 for those that say their count themselves, and for scalars. */

@@ -7,7 +7,8 @@
 
 struct type {
     uint16_t id;                       /* enum type_id */
-    uint32_t count;                    /* children: list, set 1; map 2; tuple, UDT its fields; else 0 */
+    uint32_t count;                    /* children: list, set, vector 1; map 2; tuple, UDT its fields; else 0 */
+    uint32_t dimension;                /* vector: elements of a value */
     struct type *children;             /* contiguous: it is what a row cursor over the collection reads by */
     struct cqlua_slice keyspace, name; /* UDT; custom: name is the class */
     struct cqlua_slice *fields;        /* UDT: names of the children */
@@ -28,10 +29,16 @@ void type_encode(struct buffer *buffer, const struct type *type);
 
 /* "int", "list", ...: a static name of the type itself. */
 const char *type_name(const struct type *type);
-/* How a value of this type is carried; its width in bytes if fixed, else 0. Custom classes that name a known type
- * (org.apache.cassandra.db.marshal.DurationType) are still custom: kind OTHER. */
+/* How a value of this type is carried; its width in bytes if fixed, else 0. A custom class of Cassandra's own that is a CQL type
+ * (org.apache.cassandra.db.marshal.DurationType, VectorType(FloatType, 3), ...) was decoded as that type: the server names types
+ * to a client of an older version by their class. */
 enum cqlua_kind type_kind(const struct type *type);
 int type_width(const struct type *type);
+/* Fills in kind, width and count of a column of this type. */
+void type_describe(const struct type *type, struct cqlua_column *column);
+/* How wide the elements of a vector of this type are; 0: each has its length before it. Not all types of fixed width are
+ * (Cassandra's AbstractType.valueLengthIfFixed). */
+uint32_t type_vector_width(const struct type *type);
 /* Appends the type as CQL writes it: "map<text, frozen<list<int>>>", a UDT as its quoted-if-needed name, a custom type as
  * 'class.name'. Not NUL-terminated. */
 void type_text(struct buffer *buffer, const struct type *type);

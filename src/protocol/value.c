@@ -102,7 +102,12 @@ static const char *kind_text(enum cqlua_kind kind)
     case CQLUA_KIND_LIST: return "a list";
     case CQLUA_KIND_MAP: return "a map";
     case CQLUA_KIND_TUPLE: return "a tuple";
-    case CQLUA_KIND_OTHER: return "an undecoded";
+    case CQLUA_KIND_VARINT: return "a varint";
+    case CQLUA_KIND_DECIMAL: return "a decimal";
+    case CQLUA_KIND_DURATION: return "a duration";
+    case CQLUA_KIND_VECTOR: return "a vector";
+    case CQLUA_KIND_UDT: return "a UDT";
+    case CQLUA_KIND_CUSTOM: return "a custom";
     }
     return "an unknown";
 }

@@ -24,7 +24,7 @@ static void init(struct cqlua_statement *st)
     st->slots_count = 0;
     st->bound = 0;
     st->in_order = 1;
-    st->open_depth = 0;
+    st->open = NULL;
 }
 
 static void misuse(struct cqlua_statement *st, int code, const char *column, int index, const char *text);
