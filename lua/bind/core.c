@@ -167,6 +167,7 @@ static int open_all(lua_State *L)
     bind_open_info(L);
     bind_open_pump(L);
     bind_open_value(L);
+    bind_open_batch(L);
     push_kinds(L);
     lua_setfield(L, -2, "kinds");
     lua_pushlightuserdata(L, NULL);
