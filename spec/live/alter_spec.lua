@@ -38,6 +38,7 @@ live.describe("alter", {
             reads = reads + 1
             if is_done then after = after + 1 end
           end
+          return true
         end)
       end
       cqlua.with(suite.connect, { protocol_version = version, request_timeout = 60 }, function(other)
