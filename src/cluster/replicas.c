@@ -63,10 +63,10 @@ static enum strategy strategy_of(struct cqlua_slice class)
                  {"EverywhereStrategy", STRATEGY_EVERYWHERE},
                  {"SimpleStrategy", STRATEGY_SIMPLE},
                  {"NetworkTopologyStrategy", STRATEGY_NETWORK}};
-    const char *base = class.base, *dot = class.len == 0 ? NULL : memrchr(base, '.', class.len);
-    struct cqlua_slice last = dot == NULL ? class : slice(dot + 1, class.len - (size_t)(dot + 1 - base));
+    const char *base = class.base, *end = class.len == 0 ? base : base + class.len, *last = end;
+    while (last > base && last[-1] != '.') last--;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (slice_equal(last, slice_of(names[i].name))) return names[i].strategy;
+        if (slice_equal(slice(last, (size_t)(end - last)), slice_of(names[i].name))) return names[i].strategy;
     return STRATEGY_UNKNOWN;
 }
 
