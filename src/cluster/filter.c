@@ -67,8 +67,8 @@ static int add_range(struct filter *filter, struct filter_list *list, const stru
     if (list->count == LIMIT_FILTER_RANGES) return CQLUA_EMISUSE;
     if (list->count == list->capacity) {
         uint32_t capacity = list->capacity == 0 ? 8 : list->capacity * 2;
-        struct filter_range *ranges =
-            memory_resize(filter->memory, list->ranges, list->capacity * sizeof *ranges, capacity * sizeof *ranges);
+        struct filter_range *ranges = memory_resize(filter->memory, list->ranges, list->capacity * sizeof *ranges,
+                                                    capacity * sizeof *ranges);
         if (ranges == NULL) return CQLUA_ENO_MEMORY;
         list->ranges = ranges;
         list->capacity = capacity;

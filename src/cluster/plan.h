@@ -17,8 +17,8 @@
 #include "cluster/replicas.h"
 
 enum {
-    PLAN_REPLICAS = 16,   /* looked at for one request; of more, any 16: the others come in turns */
-    PLAN_SLOW_AFTER = 3,  /* attempt timeouts in a row (Y4) */
+    PLAN_REPLICAS = 16,  /* looked at for one request; of more, any 16: the others come in turns */
+    PLAN_SLOW_AFTER = 3, /* attempt timeouts in a row (Y4) */
 };
 
 enum plan_distance {
@@ -86,11 +86,11 @@ int plan_nodes_set(struct plan_nodes *nodes, struct plan_node *const *all, uint3
 
 /* What a request asks for. Zeros: any node, in turns. */
 struct plan_request {
-    struct replica_set replicas;       /* of its token; numbers that are places in `by_number` */
+    struct replica_set replicas;        /* of its token; numbers that are places in `by_number` */
     struct plan_node *const *by_number; /* the nodes that the ring was made of; NULL: one that is not there */
-    bool is_conditional;               /* a statement with IF: replicas in their own order, so that rivals meet at one node; racks
+    bool is_conditional;            /* a statement with IF: replicas in their own order, so that rivals meet at one node; racks
                                           and requests in flight do not count */
-    struct plan_node *const *order;    /* the user's own order: these nodes and no others; NULL ones are passed over */
+    struct plan_node *const *order; /* the user's own order: these nodes and no others; NULL ones are passed over */
     uint32_t order_count;
     bool has_order;
     const uint64_t *tried; /* ids of nodes that are passed over */

@@ -40,8 +40,7 @@ static struct claim *sort(struct claim *claims, struct claim *spare, uint32_t co
 static void gather(const struct ring_node *nodes, uint32_t count, struct claim *claims)
 {
     for (uint32_t node = 0; node < count; node++)
-        for (uint32_t i = 0; i < nodes[node].tokens_count; i++)
-            *claims++ = (struct claim){nodes[node].tokens[i], (uint16_t)node};
+        for (uint32_t i = 0; i < nodes[node].tokens_count; i++) *claims++ = (struct claim){nodes[node].tokens[i], (uint16_t)node};
 }
 
 static uint32_t count_distinct(const struct claim *claims, uint32_t count)
@@ -96,6 +95,17 @@ static uint16_t intern_rack(struct ring *ring, const struct ring_node *nodes, ui
     return (uint16_t)ring->racks_count++;
 }
 
+static int add_places(struct ring *ring, const struct ring_node *nodes)
+{
+    for (uint32_t i = 0; i < ring->nodes_count; i++) {
+        int dc = intern_dc(ring, nodes[i].dc);
+        if (dc < 0) return dc;
+        ring->places[i].dc = (uint16_t)dc;
+        ring->places[i].rack = intern_rack(ring, nodes, i);
+    }
+    return 0;
+}
+
 static bool is_first_of_rack(const struct ring *ring, uint32_t node)
 {
     for (uint32_t i = 0; i < node; i++)
@@ -103,20 +113,16 @@ static bool is_first_of_rack(const struct ring *ring, uint32_t node)
     return true;
 }
 
-static int add_places(struct ring *ring, const struct ring_node *nodes)
+/* A node whose tokens all are another's owns nothing: a walk along the ring never meets it. */
+static void count_owners(struct ring *ring)
 {
+    for (uint32_t i = 0; i < ring->count; i++) ring->places[ring->owners[i]].owns = true;
     for (uint32_t i = 0; i < ring->nodes_count; i++) {
-        struct ring_place *place = &ring->places[i];
-        int dc = intern_dc(ring, nodes[i].dc);
-        if (dc < 0) return dc;
-        place->dc = (uint16_t)dc;
-        place->rack = intern_rack(ring, nodes, i);
-        place->owns = nodes[i].tokens_count > 0;
-        if (!place->owns) continue;
-        ring->dcs[dc].nodes++;
-        ring->dcs[dc].racks += is_first_of_rack(ring, i);
+        struct ring_dc *dc = &ring->dcs[ring->places[i].dc];
+        if (!ring->places[i].owns) continue;
+        dc->nodes++;
+        dc->racks += is_first_of_rack(ring, i);
     }
-    return 0;
 }
 
 /* All tokens together; 0: none, or more than the limit. */
@@ -136,10 +142,13 @@ struct ring *ring_new(struct memory *memory, const struct ring_node *nodes, uint
     ring->nodes_count = count;
     ring->places = memory_zero(memory, count * sizeof *ring->places);
     ring->dcs = memory_zero(memory, count * sizeof *ring->dcs);
-    bool is_made = ring->places != NULL && ring->dcs != NULL && add_places(ring, nodes) == 0 && add_tokens(ring, nodes, tokens) == 0;
-    if (is_made) return ring;
-    ring_free(ring);
-    return NULL;
+    bool is_made = ring->places != NULL && ring->dcs != NULL && add_places(ring, nodes) == 0;
+    if (!is_made || add_tokens(ring, nodes, tokens) != 0) {
+        ring_free(ring);
+        return NULL;
+    }
+    count_owners(ring);
+    return ring;
 }
 
 void ring_free(struct ring *ring)

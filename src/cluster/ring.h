@@ -18,10 +18,10 @@ struct ring_node {
 struct ring_place {
     uint16_t dc;   /* its number */
     uint16_t rack; /* its number; racks of the same name in two data centres are two racks */
-    bool owns;     /* it has tokens */
+    bool owns;     /* it owns a range */
 };
 
-/* A data centre, counting only nodes that have tokens. */
+/* A data centre, counting only nodes that own a range. */
 struct ring_dc {
     struct text *name;
     uint32_t nodes, racks;

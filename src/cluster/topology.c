@@ -110,7 +110,8 @@ static bool get_tokens(const struct topology *topology, const struct source *sou
     if (peer->tokens == NULL) return false;
     peer->tokens_count = count;
     for (uint32_t i = 0; i < count; i++) {
-        bool is_number = cqlua_rows_next(&elements) && cqlua_row_text(&elements, 0, &text) == 0 && token_parse(text, &peer->tokens[i]);
+        bool is_number = cqlua_rows_next(&elements) && cqlua_row_text(&elements, 0, &text) == 0 &&
+                         token_parse(text, &peer->tokens[i]);
         if (is_number) continue;
         free_tokens(topology, peer);
         break;

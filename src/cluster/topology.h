@@ -19,9 +19,9 @@ struct peer {
     uint8_t host_id[HOST_ID];
     struct cqlua_address address; /* where clients connect */
     struct text *dc, *rack;
-    struct text *release_version;   /* NULL: not told */
+    struct text *release_version;    /* NULL: not told */
     uint8_t schema_version[HOST_ID]; /* zeros: not told */
-    int64_t *tokens;                /* as they came; none if one of them is no number, as with other partitioners */
+    int64_t *tokens;                 /* as they came; none if one of them is no number, as with other partitioners */
     uint32_t tokens_count;
     bool is_local; /* the node that told of them all */
 };
