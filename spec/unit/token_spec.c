@@ -55,6 +55,13 @@ static void C2_the_empty_key_is_where_the_ring_begins(void **state)
     assert_true(token_of_one(slice("", 0)) == TOKEN_MIN);
 }
 
+/* A key made for it: its hash is the smallest number. */
+static void C2_no_key_has_the_smallest_token(void **state)
+{
+    (void)state;
+    assert_true(token_of_one(hex("EE961629B0B5AD1D319E18E83892DBED")) == INT64_MAX);
+}
+
 static void C2_a_key_of_several_components_is_hashed_as_one(void **state)
 {
     (void)state;
@@ -161,6 +168,7 @@ int main(void)
         cmocka_unit_test(C2_tokens_are_those_of_the_murmur3_partitioner),
         cmocka_unit_test(C2_tokens_of_keys_of_every_length),
         cmocka_unit_test(C2_the_empty_key_is_where_the_ring_begins),
+        cmocka_unit_test(C2_no_key_has_the_smallest_token),
         cmocka_unit_test(C2_a_key_of_several_components_is_hashed_as_one),
         cmocka_unit_test(C2_the_key_is_found_among_the_values),
         cmocka_unit_test(C2_without_its_whole_key_a_statement_has_no_token),
