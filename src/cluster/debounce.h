@@ -1,6 +1,6 @@
-/* Many events, few refreshes (faults 31 and 32): a refresh starts when no event has come for a while, yet not later than `spacing`
- * after the first, and not sooner than `spacing` after the one before it. One runs at a time; events that come while it runs
- * lead to another.
+/* Many events, few refreshes (faults 31 and 32): a refresh starts when no event has come for a while, yet not later than
+ * `spacing` after the first, and not sooner than `spacing` after the one before it. One runs at a time; events that come while
+ * it runs lead to another.
  *
  *   IDLE --event--> WAITING --timer: debounce_fire--> RUNNING --done, no event meanwhile--> IDLE
  *                      ^                                 |
@@ -28,8 +28,8 @@ struct debounce {
 /* `kind`: of its timer, which the owner gives to debounce_fire. */
 void debounce_init(struct debounce *debounce, struct wheel *wheel, uint8_t kind, int64_t quiet_us, int64_t spacing_us);
 void debounce_event(struct debounce *debounce, int64_t now_us);
-/* The timer has fired, or the owner wants the refresh now: the owner starts it, and says when it is done, however it ended. False:
- * one is running, which does not see what has changed since; another follows it. */
+/* The timer has fired, or the owner wants the refresh now: the owner starts it, and says when it is done, however it ended.
+ * False: one is running, which does not see what has changed since; another follows it. */
 bool debounce_fire(struct debounce *debounce, int64_t now_us);
 void debounce_done(struct debounce *debounce, int64_t now_us);
 /* Back to IDLE: nothing will fire. */

@@ -52,7 +52,7 @@ static inline void plan_node_timed_out(struct plan_node *node)
     if (node->timeouts < PLAN_SLOW_AFTER) node->timeouts++;
 }
 
-/* --- policy: what the user says about nodes --------------------------------------------------------------------------------- */
+/* --- policy: what the user says about nodes -------------------------------------------------------------------------------- */
 
 struct plan_policy {
     struct text *local_dc;   /* NULL: not known, all are local */
@@ -65,7 +65,7 @@ struct plan_policy {
 enum plan_distance plan_distance(const struct plan_policy *policy, const struct cqlua_address *address, const struct text *dc,
                                  const struct text *rack);
 
-/* --- the nodes ---------------------------------------------------------------------------------------------------------------- */
+/* --- the nodes ------------------------------------------------------------------------------------------------------------- */
 
 /* All nodes that plans may give, by distance, and whose turn it is. */
 struct plan_nodes {
@@ -82,7 +82,7 @@ void plan_nodes_dispose(struct plan_nodes *nodes);
  * the caller's, the nodes live until the next call. */
 int plan_nodes_set(struct plan_nodes *nodes, struct plan_node *const *all, uint32_t count);
 
-/* --- the plan ------------------------------------------------------------------------------------------------------------------- */
+/* --- the plan -------------------------------------------------------------------------------------------------------------- */
 
 /* What a request asks for. Zeros: any node, in turns. */
 struct plan_request {

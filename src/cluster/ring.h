@@ -38,8 +38,8 @@ struct ring {
     struct ring_dc *dcs;
 };
 
-/* NULL: out of memory, no tokens, or more tokens or nodes than the limits: requests then go to any node. Of a token that several nodes claim, as while one takes over
- * from another, the first of them is the owner. */
+/* NULL: out of memory, no tokens, or more tokens or nodes than the limits: requests then go to any node. Of a token that several
+ * nodes claim, as while one takes over from another, the first of them is the owner. */
 struct ring *ring_new(struct memory *memory, const struct ring_node *nodes, uint32_t count);
 void ring_free(struct ring *ring); /* NULL is harmless */
 /* The range that the token is in; the ring must have one. */

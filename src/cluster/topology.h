@@ -52,7 +52,7 @@ const struct peer *topology_find(const struct topology *topology, const uint8_t 
 /* Whether its tokens are those of protocol/token.h. */
 bool topology_has_murmur3(const struct topology *topology);
 
-/* --- what has changed ------------------------------------------------------------------------------------------------------- */
+/* --- what has changed ------------------------------------------------------------------------------------------------------ */
 
 enum {
     PEER_ADDED = 1,
