@@ -448,7 +448,7 @@ CQLUA_EXPORT int cqlua_bind_value(struct cqlua_statement *st, int index, const s
 /* A new random (version 4) UUID. 0, or MISUSE (no entropy). */
 CQLUA_EXPORT int cqlua_uuid(uint8_t out[16]);
 /* A new time-based (version 1) one for a time in units of 100 ns since 1970, with a random clock sequence and node, new each
- * time: no two are equal, whatever the thread or process. 0, MISUSE, or INVALID_VALUE (a time before 1582-10-15 or after 5236). */
+ * time: no two are equal, whatever the thread or process. 0, MISUSE, or INVALID_VALUE (before 1582-10-15 or after 5236). */
 CQLUA_EXPORT int cqlua_timeuuid(int64_t time_100ns, uint8_t out[16]);
 /* The time of a version 1 UUID, in units of 100 ns since 1970: 0, or INVALID_VALUE (another version). */
 CQLUA_EXPORT int cqlua_timeuuid_time(const uint8_t uuid[16], int64_t *time_100ns);
