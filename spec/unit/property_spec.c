@@ -6,7 +6,7 @@
 #include "support/heap.h"
 #include "support/replies.h"
 
-enum { DEEPEST = 6, CASES = 4000 };
+enum { DEEPEST = 6, CASES = 20000 };
 static struct heap heap;
 
 static int set_up(void **state)
