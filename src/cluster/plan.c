@@ -103,20 +103,10 @@ static bool is_better(const struct plan_node *a, const struct plan_node *b)
     return a->distance != b->distance ? a->distance < b->distance : a->in_flight < b->in_flight;
 }
 
-/* By distance, then by requests in flight. All are looked at: they are few, and their numbers are exact. */
-static void sort(struct plan *plan)
-{
-    for (uint32_t i = 1; i < plan->replicas; i++)
-        for (uint32_t j = i; j > 0 && is_better(plan->found[j], plan->found[j - 1]); j--)
-            swap(&plan->found[j], &plan->found[j - 1]);
-}
-
-static void order_replicas(struct plan *plan, bool is_remote)
+static void find_and_shuffle(struct plan *plan, bool is_remote)
 {
     find_replicas(plan, is_remote);
-    if (plan->request->is_conditional) return;
-    shuffle(plan); /* equals in any order */
-    sort(plan);
+    if (!plan->request->is_conditional) shuffle(plan); /* equals in any order */
 }
 
 static bool is_replica(const struct plan *plan, const struct plan_node *node)
@@ -138,7 +128,7 @@ void plan_begin(struct plan *plan, struct plan_nodes *nodes, const struct plan_r
     plan->turn = nodes->turn++;
     plan->at = 0;
     plan->replicas = 0;
-    if (!request->has_order) order_replicas(plan, false);
+    if (!request->has_order) find_and_shuffle(plan, false);
 }
 
 static struct plan_node *next_in_order(struct plan *plan)
@@ -151,9 +141,15 @@ static struct plan_node *next_in_order(struct plan *plan)
     return NULL;
 }
 
+/* The best of those that are left, by distance, then by requests in flight: all are looked at, for they are few. */
 static struct plan_node *next_replica(struct plan *plan)
 {
-    return plan->at < plan->replicas ? plan->found[plan->at++] : NULL;
+    struct plan_node **best = &plan->found[plan->at];
+    if (plan->at == plan->replicas) return NULL;
+    for (uint32_t i = plan->at + 1; i < plan->replicas && !plan->request->is_conditional; i++)
+        if (is_better(plan->found[i], *best)) swap(&plan->found[i], best);
+    plan->at++;
+    return *best;
 }
 
 /* The next of the nodes at a distance, beginning with the one whose turn it is. */
@@ -186,11 +182,11 @@ static void next_stage(struct plan *plan)
 {
     plan->at = 0;
     plan->stage = plan->stage == PLAN_ORDER ? PLAN_END : plan->stage + 1;
-    if (plan->stage == PLAN_REMOTE_REPLICAS) order_replicas(plan, true);
+    if (plan->stage == PLAN_REMOTE_REPLICAS) find_and_shuffle(plan, true);
     if (plan->stage != PLAN_END || plan->is_for_slow || plan->request->has_order) return;
     plan->is_for_slow = true;
     plan->stage = PLAN_LOCAL_REPLICAS;
-    order_replicas(plan, false);
+    find_and_shuffle(plan, false);
 }
 
 struct plan_node *plan_next(struct plan *plan)

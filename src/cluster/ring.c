@@ -171,7 +171,7 @@ uint32_t ring_find(const struct ring *ring, int64_t token)
     uint32_t left = ring->count;
     while (left > 1) { /* the first token that is not smaller lies in base[0 .. left], the last of which is behind the array */
         uint32_t half = left / 2;
-        base += base[half - 1] < token ? half : 0;
+        base += (base[half - 1] < token) * half; /* without a branch: none could be predicted */
         left -= half;
     }
     uint32_t range = (uint32_t)(base - ring->tokens) + (base[0] < token);
