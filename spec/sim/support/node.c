@@ -489,7 +489,7 @@ static struct sim_message *new_message(struct sim_pipe *pipe, struct frame_heade
     if (body.len > 0) memcpy(message->body, body.base, body.len);
     message->body[body.len] = '\0';
     message->body_len = body.len;
-    assert_int_equal(decode_request(header.version, header.opcode, slice(message->body, body.len), &message->request), 0);
+    assert_int_equal(decode_request(header.version, header.flags, header.opcode, slice(message->body, body.len), &message->request), 0);
     return message;
 }
 
