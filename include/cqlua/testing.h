@@ -80,6 +80,7 @@ struct cqlua_prime {
     const char *pattern; /* a text in which each % stands for any bytes; NULL: any */
     int opcode;          /* -1: QUERY, EXECUTE and BATCH; else the protocol's number, 0x01 for STARTUP */
     int node;            /* -1: any */
+    int page;            /* 0: any; n: only requests for the n-th page of a result */
     int times;           /* 0: for ever; else so many requests, then older primes count again */
 
     /* What PREPARE tells of the statement. */
@@ -166,7 +167,9 @@ struct cqlua_received {
     int is_statement;            /* 1: QUERY, EXECUTE or BATCH, not of a system table: what an application sends */
     struct cqlua_slice query;    /* the text: of a QUERY, a PREPARE, of the statement that is executed; else empty */
     struct cqlua_slice keyspace; /* in which it runs; empty: none */
+    struct cqlua_slice values;   /* bound, as [bytes] one after the other; see cqlua_received_values */
     int values_count;
+    int entries_count;                   /* BATCH: its statements */
     struct cqlua_slice body;             /* of the message, as received */
     int consistency, serial_consistency; /* -1: none */
     int32_t page_size;                   /* 0: none */
@@ -174,12 +177,14 @@ struct cqlua_received {
     int tracing, has_timestamp;
     int64_t timestamp_us;
     int stream, version, node;
-    int64_t at_us;      /* cqlua_loop_now */
-    const void *record; /* private */
+    int64_t at_us;               /* cqlua_loop_now */
+    const void *record, *params; /* private */
 };
 /* How many there are, oldest first, and one of them: 0 or MISUSE. */
 CQLUA_EXPORT size_t cqlua_server_received_count(const struct cqlua_server *server);
 CQLUA_EXPORT int cqlua_server_received(const struct cqlua_server *server, size_t index, struct cqlua_received *received);
+/* One statement of a BATCH: its query and values; the rest is as in `batch`. 0 or MISUSE. */
+CQLUA_EXPORT int cqlua_received_entry(const struct cqlua_received *batch, int index, struct cqlua_received *entry);
 /* The bound values, as one row: by the types that its PREPARE was answered with, else as blobs. Unset reads as null. */
 CQLUA_EXPORT struct cqlua_rows cqlua_received_values(const struct cqlua_received *received);
 /* How often a text was executed. */

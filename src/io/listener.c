@@ -1,3 +1,4 @@
+/* Listening and accepted sockets on a loop. */
 #include "io/listener.h"
 
 #include <errno.h>
