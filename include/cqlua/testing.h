@@ -40,8 +40,8 @@ struct cqlua_server_options {
 #define cqlua_server_options_init(options) cqlua_server_options_init_sized((options), sizeof *(options))
 CQLUA_EXPORT void cqlua_server_options_init_sized(struct cqlua_server_options *options, size_t size);
 
-/* Starts the nodes: they listen when this returns. Errors: MISUSE, UNSUPPORTED (lz4 is not in this build), CONNECT_FAILED (no
- * free port, or the system lacks a loopback address), NO_MEMORY. `options` may be NULL. */
+/* Starts the nodes: they listen when this returns. Errors: MISUSE, CONNECT_FAILED (no free port, or the
+ * system lacks a loopback address), NO_MEMORY. `options` may be NULL. */
 CQLUA_EXPORT int cqlua_server_start(struct cqlua_server **server, const struct cqlua_server_options *options,
                                     struct cqlua_loop *loop);
 /* Closes every socket at once; what was received can still be read. May be called again. */
@@ -141,8 +141,8 @@ CQLUA_EXPORT int cqlua_server_row(struct cqlua_server *server, int64_t prime, st
 /* Ends a page: rows added later are of the next, which may stay empty. Without it, rows are paged by the size that the request asks
  * for. 0, MISUSE, NO_MEMORY. */
 CQLUA_EXPORT int cqlua_server_page_end(struct cqlua_server *server, int64_t prime);
-/* Forgets all primes; prepared statements stay known. */
-CQLUA_EXPORT void cqlua_server_unprime(struct cqlua_server *server);
+/* Forgets a prime, or all of them (0); prepared statements stay known. */
+CQLUA_EXPORT void cqlua_server_unprime(struct cqlua_server *server, int64_t prime);
 /* The nodes no longer know the prepared statements of this text (NULL: any): EXECUTE is answered `unprepared`. */
 CQLUA_EXPORT void cqlua_server_forget(struct cqlua_server *server, const char *query);
 

@@ -436,8 +436,8 @@ static void startup(struct request *request)
         put_message(request->answer, SERVER_PROTOCOL_ERROR, "Unknown or unsupported compression algorithm");
         return;
     }
-    peer->has_lz4 = compression.len > 0;
-    request->answer->opens_segments = request->answer->version >= 5;
+    request->answer->is_started = true;
+    request->answer->is_lz4 = compression.len > 0;
     request->answer->opcode = OP_READY;
     if (request->server->username == NULL) {
         peer_set_state(peer, PEER_READY);

@@ -7,10 +7,10 @@
  * A reply leaves at once, or when its delay is over and as many later ones have left as it is held for. */
 #include <assert.h>
 
-#include "protocol/segment.h"
+#include "connection/outbound.h"
 #include "testing/server.h"
 
-enum { READ_ROOM = 16 * 1024, READS_MAX = 16, DRIP_US = 1000 };
+enum { READS_MAX = 16, DRIP_US = 1000 };
 
 struct reply {
     struct list link; /* in its peer's replies */
@@ -38,8 +38,7 @@ void peer_set_state(struct peer *peer, enum peer_state state)
 static void unref(struct peer *peer)
 {
     if (--peer->refs > 0) return;
-    buffer_dispose(&peer->input);
-    buffer_dispose(&peer->whole);
+    inbound_dispose(&peer->inbound);
     buffer_dispose(&peer->output);
     text_unref(peer->keyspace);
     memory_free(peer->node->server->memory, peer, sizeof *peer);
@@ -73,56 +72,47 @@ void peer_close(struct peer *peer)
 
 /* --- frames out -------------------------------------------------------------------------------------------------------------- */
 
-static void put_frame(struct buffer *out, const struct answer *answer)
+/* What a rule puts into the header in the place of what belongs there. */
+static void override(struct frame_header *header, const struct rule *rule)
 {
-    const struct rule *rule = answer->rule;
-    struct frame_header header = {answer->version, true,           answer->flags,
-                                  answer->stream,  answer->opcode, (uint32_t)answer->body.len};
-    if (rule != NULL && rule->frame_flags >= 0) header.flags = (uint8_t)rule->frame_flags;
-    if (rule != NULL && rule->frame_stream >= INT16_MIN) header.stream = (int16_t)rule->frame_stream;
-    if (rule != NULL && rule->frame_opcode >= 0) header.opcode = (uint8_t)rule->frame_opcode;
-    if (rule != NULL && rule->frame_length >= 0) header.length = (uint32_t)rule->frame_length;
-    uint8_t *at = buffer_add(out, FRAME_HEADER);
-    if (at == NULL) return;
-    frame_header_encode(at, &header);
-    if (rule != NULL && rule->frame_version >= 0) at[0] = (uint8_t)rule->frame_version;
-    put_raw(out, answer->body.base, answer->body.len);
+    if (rule->frame_flags >= 0) header->flags = (uint8_t)rule->frame_flags;
+    if (rule->frame_stream >= INT16_MIN) header->stream = (int16_t)rule->frame_stream;
+    if (rule->frame_opcode >= 0) header->opcode = (uint8_t)rule->frame_opcode;
 }
 
-static void put_segment(struct buffer *out, const uint8_t *payload, size_t len, bool is_self_contained)
+/* The frame stands in its segment, which is not sealed yet. */
+static void override_bytes(uint8_t *frame, const struct rule *rule)
 {
-    uint8_t *at = buffer_add(out, SEGMENT_HEADER + len + SEGMENT_TRAILER);
-    if (at == NULL) return;
-    segment_header_encode(at, &(struct segment_header){(uint32_t)len, is_self_contained});
-    memcpy(at + SEGMENT_HEADER, payload, len);
-    segment_trailer_encode(at + SEGMENT_HEADER + len, payload, len);
+    if (rule->frame_version >= 0) frame[0] = (uint8_t)rule->frame_version;
+    if (rule->frame_length >= 0) store_u32(frame + 5, (uint32_t)rule->frame_length);
 }
 
-/* A frame in as many segments as it takes. */
-static void put_segments(struct buffer *out, const struct buffer *frame)
+static void put_frame(const struct peer *peer, struct buffer *out, const struct answer *answer)
 {
-    for (size_t at = 0; at < frame->len;) {
-        size_t part = frame->len - at > SEGMENT_PAYLOAD_MAX ? SEGMENT_PAYLOAD_MAX : frame->len - at;
-        put_segment(out, frame->base + at, part, frame->len <= SEGMENT_PAYLOAD_MAX);
-        at += part;
-    }
+    struct frame_header header = {answer->version, true, answer->flags, answer->stream, answer->opcode, 0};
+    struct outbound outbound;
+    uint64_t end;
+    size_t len;
+    outbound_init(&outbound, out->memory, INT32_MAX);
+    outbound.is_segmented = peer->is_segmented;
+    outbound.is_lz4 = peer->is_lz4;
+    if (answer->rule != NULL) override(&header, answer->rule);
+    outbound_begin(&outbound, &header);
+    put_raw(&outbound.buffer, answer->body.base, answer->body.len);
+    int rc = outbound_end(&outbound, &end, &len);
+    if (rc == 0 && answer->rule != NULL) override_bytes(outbound.buffer.base + outbound.frame, answer->rule);
+    struct cqlua_slice bytes = outbound_peek(&outbound);
+    put_raw(out, bytes.base, bytes.len);
+    if (rc != 0 && out->error == 0) out->error = rc;
+    outbound_dispose(&outbound);
 }
 
 /* The reply as it goes over the wire. */
-static void put_reply(struct peer *peer, struct buffer *out, const struct answer *answer)
+static void put_reply(const struct peer *peer, struct buffer *out, const struct answer *answer)
 {
-    struct buffer frame;
-    if (answer->rule != NULL && answer->rule->raw != NULL) {
-        put_raw(out, answer->rule->raw->chars, answer->rule->raw->len);
-    } else if (!peer->is_segmented) {
-        put_frame(out, answer);
-    } else {
-        buffer_init(&frame, out->memory, INT32_MAX);
-        put_frame(&frame, answer);
-        if (frame.error == 0) put_segments(out, &frame);
-        else out->error = frame.error;
-        buffer_dispose(&frame);
-    }
+    const struct text *raw = answer->rule == NULL ? NULL : answer->rule->raw;
+    if (raw != NULL) put_raw(out, raw->chars, raw->len);
+    else put_frame(peer, out, answer);
 }
 
 /* --- bytes out --------------------------------------------------------------------------------------------------------------- */
@@ -171,6 +161,14 @@ static void send(struct peer *peer, const uint8_t *bytes, size_t len, uint32_t d
 
 /* --- replies ------------------------------------------------------------------------------------------------------------------- */
 
+/* Behind the answer to STARTUP, both ways are as it was agreed: in segments, compressed. */
+static void start(struct peer *peer, const struct answer *answer)
+{
+    peer->is_segmented = answer->version >= 5;
+    peer->is_lz4 = peer->inbound.is_lz4 = answer->is_lz4;
+    if (peer->is_segmented) inbound_switch_to_segments(&peer->inbound);
+}
+
 static void deliver(struct peer *peer, struct answer *answer)
 {
     static const struct rule plain = {.answers = 1, .truncate = -1, .corrupt = -1};
@@ -182,7 +180,7 @@ static void deliver(struct peer *peer, struct answer *answer)
     }
     buffer_init(&out, peer->node->server->memory, INT32_MAX);
     for (int i = 0; i < rule->answers; i++) put_reply(peer, &out, answer);
-    if (answer->opens_segments) peer->is_segmented = true;
+    if (answer->is_started) start(peer, answer);
     if (rule->corrupt >= 0 && (size_t)rule->corrupt < out.len) out.base[rule->corrupt] ^= 0x10;
     if (rule->truncate >= 0 && (size_t)rule->truncate < out.len) out.len = (size_t)rule->truncate;
     peer->is_ending |= answer->ends || rule->truncate >= 0 || out.error != 0;
@@ -266,15 +264,14 @@ void peer_reply(struct peer *peer, struct answer *answer)
 
 /* --- bytes in -------------------------------------------------------------------------------------------------------------------- */
 
-static void got_frame(struct peer *peer, const uint8_t *at, size_t whole)
+static void got_frame(struct peer *peer, const struct inbound_frame *frame)
 {
-    const struct cqlua_server *server = peer->node->server;
-    struct frame_header header = frame_header_decode(at);
-    if (peer->version == 0) peer->version = header.version;
-    bool is_spoken = header.version >= PROTOCOL_LOWEST && header.version <= server->version_highest;
-    if (header.is_response || header.version != peer->version) peer_close(peer);
-    else if (!is_spoken) answer_version(peer, &header);
-    else answer_request(peer, &header, slice(at + FRAME_HEADER, whole - FRAME_HEADER));
+    const struct frame_header *header = &frame->header;
+    if (peer->version == 0) peer->version = header->version;
+    bool is_spoken = header->version >= PROTOCOL_LOWEST && header->version <= peer->node->server->version_highest;
+    if (header->is_response || header->version != peer->version) peer_close(peer);
+    else if (!is_spoken) answer_version(peer, header);
+    else answer_request(peer, header, frame->body);
 }
 
 static bool is_listening(const struct peer *peer)
@@ -282,75 +279,28 @@ static bool is_listening(const struct peer *peer)
     return peer->state != PEER_CLOSED && !peer->is_ending;
 }
 
-/* One frame that stands whole at `at`: its length, or 0. */
-static size_t take_frame(struct peer *peer, const uint8_t *at, size_t len)
+static void take_frames(struct peer *peer)
 {
-    if (len < FRAME_HEADER) return 0;
-    uint32_t length = frame_header_decode(at).length;
-    if (length > INT32_MAX) peer_close(peer);
-    size_t whole = FRAME_HEADER + (size_t)length;
-    if (len < whole || !is_listening(peer)) return 0;
-    got_frame(peer, at, whole);
-    return whole;
+    struct inbound_frame frame;
+    struct failure failure;
+    int rc = 0;
+    while (is_listening(peer) && (rc = inbound_next(&peer->inbound, &frame, &failure)) > 0) got_frame(peer, &frame);
+    if (rc < 0) peer_close(peer);
 }
 
-static size_t take_frames(struct peer *peer, const uint8_t *at, size_t len)
-{
-    size_t done = 0;
-    for (size_t taken; is_listening(peer) && (taken = take_frame(peer, at + done, len - done)) > 0;) done += taken;
-    return done;
-}
-
-static void got_payload(struct peer *peer, const struct segment_header *segment, const uint8_t *payload)
-{
-    if (segment->is_self_contained) {
-        size_t done = take_frames(peer, payload, segment->payload);
-        if (done < segment->payload && is_listening(peer)) peer_close(peer);
-        return;
-    }
-    put_raw(&peer->whole, payload, segment->payload);
-    buffer_consume(&peer->whole, take_frames(peer, peer->whole.base, peer->whole.len));
-}
-
-/* One segment that stands whole at `at`: its length, or 0. */
-static size_t take_segment(struct peer *peer, const uint8_t *at, size_t len)
-{
-    struct segment_header segment;
-    if (len < SEGMENT_HEADER) return 0;
-    if (segment_header_decode(at, &segment) != 0) {
-        peer_close(peer);
-        return 0;
-    }
-    size_t whole = SEGMENT_HEADER + (size_t)segment.payload + SEGMENT_TRAILER;
-    const uint8_t *payload = at + SEGMENT_HEADER;
-    if (len < whole) return 0;
-    if (segment_trailer_check(payload + segment.payload, payload, segment.payload) != 0) peer_close(peer);
-    else got_payload(peer, &segment, payload);
-    return whole;
-}
-
-static void understand(struct peer *peer)
-{
-    size_t done = 0;
-    while (is_listening(peer)) {
-        const uint8_t *at = peer->input.base + done;
-        size_t len = peer->input.len - done;
-        size_t taken = peer->is_segmented ? take_segment(peer, at, len) : take_frame(peer, at, len);
-        if (taken == 0) break;
-        done += taken;
-    }
-    buffer_consume(&peer->input, done);
-}
-
-/* False: it ended. */
+/* Whether there may be more to read. */
 static bool read_once(struct peer *peer)
 {
-    if (buffer_grow(&peer->input, READ_ROOM) != 0) return false;
-    int64_t received = stream_read(&peer->stream, peer->input.base + peer->input.len, READ_ROOM);
-    if (received <= 0) return received == 0;
-    peer->input.len += (size_t)received;
-    understand(peer);
-    return true;
+    size_t len;
+    void *room = inbound_room(&peer->inbound, &len);
+    int64_t received = room == NULL ? CQLUA_ENO_MEMORY : stream_read(&peer->stream, room, len);
+    if (received > 0) {
+        inbound_received(&peer->inbound, (size_t)received);
+        take_frames(peer);
+    } else if (received < 0) {
+        peer_close(peer);
+    }
+    return received == (int64_t)len && peer->state != PEER_CLOSED;
 }
 
 static bool readable(struct stream *stream, int64_t now_us)
@@ -358,11 +308,7 @@ static bool readable(struct stream *stream, int64_t now_us)
     struct peer *peer = container_of(stream, struct peer, stream);
     (void)now_us;
     peer->refs++;
-    for (int reads = 0; reads < READS_MAX && peer->state != PEER_CLOSED; reads++) {
-        size_t before = peer->input.len;
-        if (!read_once(peer)) peer_close(peer);
-        else if (peer->state != PEER_CLOSED && peer->input.len == before) break;
-    }
+    for (int reads = 1; read_once(peer) && reads < READS_MAX;) reads++;
     bool is_open = peer->state != PEER_CLOSED;
     unref(peer);
     return is_open;
@@ -382,8 +328,7 @@ void peer_new(struct server_node *node, int fd)
     peer->stream.readable = readable;
     peer->stream.writable = writable;
     peer->stream.is_paused = node->is_paused;
-    buffer_init(&peer->input, server->memory, INT32_MAX);
-    buffer_init(&peer->whole, server->memory, INT32_MAX);
+    inbound_init(&peer->inbound, server->memory, INT32_MAX);
     buffer_init(&peer->output, server->memory, INT32_MAX);
     loop_alarm_init(&peer->dripping, on_drip);
     list_init(&peer->replies);

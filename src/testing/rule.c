@@ -226,11 +226,6 @@ int64_t cqlua_server_prime(struct cqlua_server *server, const struct cqlua_prime
     return rule->id;
 }
 
-void cqlua_server_unprime(struct cqlua_server *server)
-{
-    for (struct list *link; (link = list_take(&server->rules)) != NULL;) rule_unref(container_of(link, struct rule, link));
-}
-
 static struct rule *rule_of_id(const struct cqlua_server *server, int64_t id)
 {
     for (struct list *link = server->rules.next; link != &server->rules; link = link->next) {
@@ -238,6 +233,17 @@ static struct rule *rule_of_id(const struct cqlua_server *server, int64_t id)
         if (rule->id == id) return rule;
     }
     return NULL;
+}
+
+void cqlua_server_unprime(struct cqlua_server *server, int64_t prime)
+{
+    for (struct list *link = server->rules.next, *next; link != &server->rules; link = next) {
+        struct rule *rule = container_of(link, struct rule, link);
+        next = link->next;
+        if (prime != 0 && rule->id != prime) continue;
+        list_remove(link);
+        rule_unref(rule);
+    }
 }
 
 /* --- rows ---------------------------------------------------------------------------------------------------------------------- */

@@ -188,7 +188,6 @@ int cqlua_server_start(struct cqlua_server **out, const struct cqlua_server_opti
     cqlua_server_options_init(&defaults);
     if (options == NULL) options = &defaults;
     if (loop == NULL || !is_right(options)) return CQLUA_EMISUSE;
-    if (options->lz4) return CQLUA_EUNSUPPORTED;
     struct cqlua_server *server = memory_begin(options->allocator.resize != NULL ? &options->allocator : loop_allocator(loop),
                                                sizeof *server, &memory);
     if (server == NULL) return CQLUA_ENO_MEMORY;
@@ -213,7 +212,7 @@ void cqlua_server_free(struct cqlua_server *server)
 {
     if (server == NULL) return;
     cqlua_server_stop(server);
-    cqlua_server_unprime(server);
+    cqlua_server_unprime(server, 0);
     record_dispose(server);
     for (int i = 0; i < server->nodes_count; i++) {
         text_unref(server->nodes[i].dc);

@@ -2,7 +2,8 @@
  *
  *   bytes -> peer.c -> record.c (what was received) -> answer.c (rule.c, system.c) -> peer.c -> bytes
  *
- * Only sockets, the loop's alarms and the codec are used of the library: it is a server, and knows nothing of clients. */
+ * Bytes become frames, and frames bytes, by the connection's own two halves, which know no direction; a row's cells are bound as
+ * a client's values are. Nothing else of the client is used. */
 #ifndef CQLUA_TESTING_SERVER_H
 #define CQLUA_TESTING_SERVER_H
 
@@ -10,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "connection/inbound.h"
 #include "io/listener.h"
 #include "protocol/frame.h"
 #include "protocol/response.h"
@@ -189,8 +191,9 @@ struct answer {
     struct rule *rule; /* a reference; NULL: none */
     uint8_t version, flags, opcode;
     int16_t stream;
-    bool opens_segments; /* all behind it is in v5 segments */
-    bool ends;           /* the connection, once it is sent */
+    bool is_started; /* the answer to STARTUP: v5 segments and compression begin behind it */
+    bool is_lz4;
+    bool ends; /* the connection, once it is sent */
     struct buffer body;
 };
 void answer_request(struct peer *peer, const struct frame_header *header, struct cqlua_slice body);
@@ -205,15 +208,15 @@ struct peer {
     struct list link; /* in its node's peers */
     struct server_node *node;
     struct stream stream;
-    uint32_t refs;                /* the node's one, and one while it is called */
-    enum peer_state state;        /* peer_set_state */
-    struct buffer input, whole;   /* bytes not yet understood; a large message that comes in several segments */
+    uint32_t refs;         /* the node's one, and one while it is called */
+    enum peer_state state; /* peer_set_state */
+    struct inbound inbound;
     struct buffer output;         /* not yet sent */
     struct loop_alarm dripping;   /* set while output waits for its millisecond */
     uint32_t drip;                /* of what is in the output; 0: all at once */
     struct list replies;          /* struct reply: those that wait for their time, or for others */
     bool is_segmented, is_ending; /* ending: closed when all is sent */
-    bool has_lz4;
+    bool is_lz4;
     uint8_t version; /* 0: nothing was received */
     int events;      /* EVENT_... bits that it registered for */
     struct text *keyspace;
