@@ -269,7 +269,7 @@ static void got_frame(struct peer *peer, const struct inbound_frame *frame)
     const struct frame_header *header = &frame->header;
     if (peer->version == 0) peer->version = header->version;
     bool is_spoken = header->version >= PROTOCOL_LOWEST && header->version <= peer->node->server->version_highest;
-    if (header->is_response || header->version != peer->version) peer_close(peer);
+    if (header->version != peer->version) peer_close(peer);
     else if (!is_spoken) answer_version(peer, header);
     else answer_request(peer, header, frame->body);
 }
@@ -281,7 +281,7 @@ static bool is_listening(const struct peer *peer)
 
 static void take_frames(struct peer *peer)
 {
-    struct inbound_frame frame;
+    struct inbound_frame frame = {.block = NULL};
     struct failure failure;
     int rc = 0;
     while (is_listening(peer) && (rc = inbound_next(&peer->inbound, &frame, &failure)) > 0) got_frame(peer, &frame);
@@ -329,6 +329,7 @@ void peer_new(struct server_node *node, int fd)
     peer->stream.writable = writable;
     peer->stream.is_paused = node->is_paused;
     inbound_init(&peer->inbound, server->memory, INT32_MAX);
+    peer->inbound.takes_requests = true;
     buffer_init(&peer->output, server->memory, INT32_MAX);
     loop_alarm_init(&peer->dripping, on_drip);
     list_init(&peer->replies);
