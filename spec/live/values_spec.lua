@@ -281,7 +281,7 @@ local big = int64 "9007199254740993"
 
 -- By column: its type, and values that come back as they went; or pairs { bound, read } in `as`.
 local NESTED = {
-  tags = { "set<text>", same = { { "a", "b", "" }, { ("x"):rep(MIB) } } },
+  tags = { "set<text>", same = { { "", "a", "b" }, { ("x"):rep(MIB) } } },
   marks = { "list<int>", same = { { 3, 1, 2, 1 }, { -2147483648, 2147483647 } } },
   longs = { "list<bigint>", same = { { big, int64 "-9223372036854775808", int64 "9223372036854775807" } },
     as = { { { 1, "2", big }, { int64 "1", int64 "2", big } } } },

@@ -120,7 +120,7 @@ local CASES = {
   { FLOATS, { 1.5, -0.5, 0 }, "3fc00000 bf000000 00000000", { 1.5, -0.5, 0 } },
   { TEXTS, { "a", "" }, "01 61 00", { "a", "" } },
   { ROUTE, { { a = { x = 1 } }, {} },
-    "00000002 00000019 00000001 00000001 61 0000001000000004000000 01 ffffffff ffffffff 00000004 00000000",
+    "00000002 0000001d 00000001 00000001 61 0000001000000004000000 01 ffffffff ffffffff 00000004 00000000",
     { { a = { x = 1 } }, {} } },
 }
 
@@ -198,7 +198,8 @@ describe("a value that does not fit", function()
     assert.equal("invalid_value", err.name)
     assert.equal("v", err.column)
     assert.is_false(err.may_have_executed)
-    for _, part in ipairs { "column 'v' ", ... } do
+    assert.matches("v'? %(", err.message) -- the column and its type, whoever refused
+    for _, part in ipairs { ... } do
       if not err.message:find(part, 1, true) then error(("'%s' is not in: %s"):format(part, err.message), 2) end
     end
   end
