@@ -2,6 +2,8 @@
  * before they are read, because children lie together. */
 #include "protocol/type_parse.h"
 
+#include "base/names.h"
+
 struct parser {
     struct type_arena *arena;
     const char *start, *at, *end;
@@ -216,23 +218,14 @@ int type_parse(struct cqlua_slice text, struct type_arena *arena, struct type *t
 
 /* --- suggestions ----------------------------------------------------------------------------------------------------------- */
 
-/* Letters that differ at the same place, and the lengths' difference: enough to find a slip. */
-static size_t difference(struct cqlua_slice name, const char *candidate)
-{
-    const char *at = name.base;
-    size_t len = strlen(candidate), shared = name.len < len ? name.len : len, differ = name.len + len - 2 * shared;
-    for (size_t i = 0; i < shared; i++) differ += lower(at[i]) != candidate[i];
-    return differ;
-}
-
 const char *type_parse_nearest(struct cqlua_slice name)
 {
     const char *nearest = NULL;
-    size_t least = 3;
+    int least = 3;
     for (int i = 0; i < WORDS; i++) {
-        size_t differ = difference(name, words[i].name);
-        if (differ >= least) continue;
-        least = differ;
+        int distance = name_distance(name, slice_of(words[i].name), least);
+        if (distance >= least) continue;
+        least = distance;
         nearest = words[i].name;
     }
     return nearest;
