@@ -29,8 +29,8 @@ enum { WORDS = sizeof words / sizeof words[0], ANY = 255 };
 size_t type_parse_measure(struct cqlua_slice text)
 {
     const char *at = text.base;
-    size_t children = 0;
-    for (size_t i = 0; i < text.len; i++) children += at[i] == '<' || at[i] == ',' || at[i] == '(';
+    size_t children = 0; /* "map<" takes two, whatever stands behind it */
+    for (size_t i = 0; i < text.len; i++) children += at[i] == '<' ? 2 : at[i] == ',' || at[i] == '(';
     return children * (sizeof(struct type) + sizeof(struct cqlua_slice));
 }
 
