@@ -138,8 +138,8 @@ CQLUA_EXPORT struct cqlua_prepared *cqlua_server_row_markers(struct cqlua_server
  * 0; the statement's first error (cqlua_statement_error), MISUSE, NO_MEMORY. */
 CQLUA_EXPORT int cqlua_server_row(struct cqlua_server *server, int64_t prime, struct cqlua_statement *row,
                                   const struct cqlua_slice *raw);
-/* Ends a page: rows added later are of the next, which may stay empty. Without it, rows are paged by the size that the request asks
- * for. 0, MISUSE, NO_MEMORY. */
+/* Ends a page: rows added later are of the next, which may stay empty. Without it, rows are paged by the size that the request
+ * asks for. 0, MISUSE, NO_MEMORY. */
 CQLUA_EXPORT int cqlua_server_page_end(struct cqlua_server *server, int64_t prime);
 /* Forgets a prime, or all of them (0); prepared statements stay known. */
 CQLUA_EXPORT void cqlua_server_unprime(struct cqlua_server *server, int64_t prime);
@@ -163,9 +163,9 @@ CQLUA_EXPORT int cqlua_server_event(struct cqlua_server *server, const struct cq
 /* One request; slices and strings are the server's, until cqlua_server_clear. */
 struct cqlua_received {
     int opcode;
-    const char *opcode_name;     /* "EXECUTE" */
-    int is_statement;            /* 1: QUERY, EXECUTE or BATCH, not of a system table: what an application sends */
-    struct cqlua_slice query;    /* the text: of a QUERY, a PREPARE, of the statement that is executed; else empty */
+    const char *opcode_name;  /* "EXECUTE" */
+    int is_statement;         /* 1: QUERY, EXECUTE or BATCH that was executed, not of a system table: what an application sends */
+    struct cqlua_slice query; /* the text: of a QUERY, a PREPARE, of the statement that is executed; else empty */
     struct cqlua_slice keyspace; /* in which it runs; empty: none */
     struct cqlua_slice values;   /* bound, as [bytes] one after the other; see cqlua_received_values */
     int values_count;

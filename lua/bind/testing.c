@@ -35,7 +35,7 @@ static int push_outcome(lua_State *L, const struct cqlua_server *server, int64_t
     return 2;
 }
 
-/* --- fields of tables ------------------------------------------------------------------------------------------------------- */
+/* --- fields of tables ------------------------------------------------------------------------------------------------------ */
 
 static struct cqlua_slice slice_field(lua_State *L, int table, const char *field)
 {
@@ -113,7 +113,7 @@ static const struct cqlua_payload *payload_field(lua_State *L, int table, const 
     return payload;
 }
 
-/* --- the server -------------------------------------------------------------------------------------------------------------- */
+/* --- the server ------------------------------------------------------------------------------------------------------------ */
 
 /* { { dc =, rack = }... }, one for each node. */
 static const struct cqlua_server_place *places_field(lua_State *L, int table, const char *field)
@@ -207,7 +207,7 @@ static int server_connections(lua_State *L)
     return 1;
 }
 
-/* --- primes -------------------------------------------------------------------------------------------------------------------- */
+/* --- primes ---------------------------------------------------------------------------------------------------------------- */
 
 /* The error in the table on top: { code =, server_code =, message =, ... } */
 static const struct cqlua_error *read_error(lua_State *L)
@@ -373,7 +373,7 @@ static int server_event(lua_State *L)
     return push_outcome(L, server, cqlua_server_event(server, &event));
 }
 
-/* --- what was received ----------------------------------------------------------------------------------------------------------- */
+/* --- what was received ----------------------------------------------------------------------------------------------------- */
 
 static void set_slice(lua_State *L, const char *field, struct cqlua_slice value)
 {

@@ -62,7 +62,8 @@ end
 local function auth(value)
   if value == true then return { "cassandra", "cassandra" } end
   local user, password = next(type(value) == "table" and value or {})
-  if type(user) == "string" and type(password) == "string" and next(value, user) == nil then return { user, password } end
+  local is_pair = type(user) == "string" and type(password) == "string" and next(value, user) == nil
+  if is_pair then return { user, password } end
   return nil, "true, or { user = \"password\" }"
 end
 
@@ -244,7 +245,9 @@ end
 
 local function match_of(what)
   if type(what) == "string" then what = { query = what } end
-  if type(what) ~= "table" then misuse("prime: a query's text, or { pattern =, opcode = } expected, got %s", type(what)) end
+  if type(what) ~= "table" then
+    misuse("prime: a query's text, or { pattern =, opcode = } expected, got %s", type(what))
+  end
   local match = options.check(MATCH, what, "prime")
   match.node = match.node and match.node - 1
   return match
@@ -263,7 +266,8 @@ local function prime_of(what, given)
   prime.payload = given.payload and payload_of(given.payload)
   prime.error = given.error and error_of(given.error)
   if given.applied ~= nil then prime.applied = number_of(given.applied) end
-  prime.keyspace, prime.body, prime.times, prime.prepared_id = given.keyspace, given.body, given.times, given.prepared_id
+  prime.keyspace, prime.body = given.keyspace, given.body
+  prime.times, prime.prepared_id = given.times, given.prepared_id
   copy_way(prime, given)
   return prime, given
 end
@@ -364,7 +368,8 @@ end
 function methods:received(which)
   check(self, "received")
   if which ~= nil and which ~= "all" and not OPCODES[which] then
-    misuse("received: \"all\" or the name of a message expected, got %s%s", tostring(which), errors.hint(which, OPCODES))
+    local message = "received: \"all\" or the name of a message expected, got %s%s"
+    misuse(message, tostring(which), errors.hint(which, OPCODES))
   end
   local found, index = {}, 1
   local request = core.server_received(self._core, index)
@@ -431,7 +436,9 @@ local started -- by the test that runs; nil outside M.async
 
 local function own_loop()
   local host = task.host()
-  if host.name ~= "ev" then misuse("testing.server: it needs cqlua's own loop, and host '%s' owns the loop", host.name) end
+  if host.name ~= "ev" then
+    misuse("testing.server: it needs cqlua's own loop, and host '%s' owns the loop", host.name)
+  end
   return host.loop()
 end
 

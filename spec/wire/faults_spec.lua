@@ -1,5 +1,5 @@
--- What can go wrong on a connection (faults), as the scriptable server makes it happen: a typed error, and the next good
--- query works.
+-- What can go wrong on a connection (faults), as the scriptable server makes it happen: a typed error, and the next
+-- good query works.
 local cqlua = require "cqlua"
 local testing = require "cqlua.testing"
 local wire = require "spec.wire.support.wire"

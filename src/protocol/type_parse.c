@@ -1,5 +1,5 @@
-/* A descent over the text with one token of foresight. What is open is bounded by LIMIT_NESTING; each level's elements are counted
- * before they are read, because children lie together. */
+/* A descent over the text with one token of foresight. What is open is bounded by LIMIT_NESTING; each level's elements are
+ * counted before they are read, because children lie together. */
 #include "protocol/type_parse.h"
 
 #include "base/names.h"

@@ -15,7 +15,7 @@ struct request {
 
 static const char authenticator[] = "org.apache.cassandra.auth.PasswordAuthenticator";
 
-/* --- errors ------------------------------------------------------------------------------------------------------------------ */
+/* --- errors ---------------------------------------------------------------------------------------------------------------- */
 
 static void put_error(struct answer *answer, const struct server_error *error)
 {
@@ -129,7 +129,7 @@ static void put_rule_error(struct request *request)
     buffer_dispose(&map);
 }
 
-/* --- rows ---------------------------------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------------------------------------ */
 
 static struct cqlua_slice bytes_of(const struct metadata *columns)
 {
@@ -238,7 +238,7 @@ static void put_system(struct request *request)
     buffer_dispose(&cells);
 }
 
-/* --- PREPARE --------------------------------------------------------------------------------------------------------------------- */
+/* --- PREPARE --------------------------------------------------------------------------------------------------------------- */
 
 enum { MARKERS_MAX = 1024, MARKER_NAME = 48 };
 
@@ -349,7 +349,7 @@ static void prepare(struct request *request)
     metadata_unref(prepared.columns);
 }
 
-/* --- statements ------------------------------------------------------------------------------------------------------------------ */
+/* --- statements ------------------------------------------------------------------------------------------------------------ */
 
 /* An unquoted name is lower case. */
 static struct text *keyspace_name(struct memory *memory, struct cqlua_slice name)
@@ -401,7 +401,7 @@ static void run(struct request *request)
     else encode_result_void(&request->answer->body);
 }
 
-/* --- the handshake --------------------------------------------------------------------------------------------------------------- */
+/* --- the handshake --------------------------------------------------------------------------------------------------------- */
 
 static void put_supported(struct request *request)
 {
@@ -494,7 +494,7 @@ static void put_usual(struct request *request)
     }
 }
 
-/* --- one request ----------------------------------------------------------------------------------------------------------------- */
+/* --- one request ----------------------------------------------------------------------------------------------------------- */
 
 /* What stands before the message: tracing id, warnings, custom payload (v4 section 2.2). */
 static void put_prefix(struct request *request)

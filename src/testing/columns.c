@@ -4,7 +4,7 @@
 #include "protocol/type_parse.h"
 #include "testing/server.h"
 
-/* --- from text to the wire --------------------------------------------------------------------------------------------------- */
+/* --- from text to the wire ------------------------------------------------------------------------------------------------- */
 
 static size_t word_length(const char *text)
 {
@@ -98,7 +98,7 @@ struct metadata *columns_of_blobs(struct cqlua_server *server, uint32_t count)
     return metadata;
 }
 
-/* --- to the encoder ---------------------------------------------------------------------------------------------------------- */
+/* --- to the encoder -------------------------------------------------------------------------------------------------------- */
 
 static size_t specs_size(const struct metadata *columns)
 {

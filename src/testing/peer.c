@@ -21,7 +21,7 @@ struct reply {
     bool is_delayed;
 };
 
-/* --- life -------------------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------------------------------------ */
 
 void peer_set_state(struct peer *peer, enum peer_state state)
 {
@@ -70,7 +70,7 @@ void peer_close(struct peer *peer)
     unref(peer);
 }
 
-/* --- frames out -------------------------------------------------------------------------------------------------------------- */
+/* --- frames out ------------------------------------------------------------------------------------------------------------ */
 
 /* What a rule puts into the header in the place of what belongs there. */
 static void override(struct frame_header *header, const struct rule *rule)
@@ -115,7 +115,7 @@ static void put_reply(const struct peer *peer, struct buffer *out, const struct 
     else put_frame(peer, out, answer);
 }
 
-/* --- bytes out --------------------------------------------------------------------------------------------------------------- */
+/* --- bytes out ------------------------------------------------------------------------------------------------------------- */
 
 static void flush(struct peer *peer)
 {
@@ -159,7 +159,7 @@ static void send(struct peer *peer, const uint8_t *bytes, size_t len, uint32_t d
     if (is_first || peer->is_ending) flush(peer);
 }
 
-/* --- replies ------------------------------------------------------------------------------------------------------------------- */
+/* --- replies --------------------------------------------------------------------------------------------------------------- */
 
 /* Behind the answer to STARTUP, both ways are as it was agreed: in segments, compressed. */
 static void start(struct peer *peer, const struct answer *answer)
@@ -262,7 +262,7 @@ void peer_reply(struct peer *peer, struct answer *answer)
     if (reply->is_delayed) loop_alarm_set(loop, &reply->alarm, cqlua_loop_clock(loop) + rule->delay_us);
 }
 
-/* --- bytes in -------------------------------------------------------------------------------------------------------------------- */
+/* --- bytes in -------------------------------------------------------------------------------------------------------------- */
 
 static void got_frame(struct peer *peer, const struct inbound_frame *frame)
 {

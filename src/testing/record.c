@@ -3,7 +3,7 @@
 #include "protocol/rows.h"
 #include "testing/server.h"
 
-/* --- statements that were prepared ------------------------------------------------------------------------------------------- */
+/* --- statements that were prepared ----------------------------------------------------------------------------------------- */
 
 static void statement_free(struct memory *memory, struct statement *statement)
 {
@@ -59,7 +59,7 @@ void cqlua_server_forget(struct cqlua_server *server, const char *query)
     }
 }
 
-/* --- making a record ----------------------------------------------------------------------------------------------------------- */
+/* --- making a record ------------------------------------------------------------------------------------------------------- */
 
 static void record_free(struct memory *memory, struct record *record)
 {
@@ -181,10 +181,15 @@ struct record *record_new(struct peer *peer, const struct frame_header *header, 
     return record;
 }
 
-bool record_is_statement(const struct record *record)
+static bool has_parameters(const struct record *record)
 {
     uint8_t opcode = record->header.opcode;
-    return !record->is_system && (opcode == OP_QUERY || opcode == OP_EXECUTE || opcode == OP_BATCH);
+    return opcode == OP_QUERY || opcode == OP_EXECUTE || opcode == OP_BATCH;
+}
+
+bool record_is_statement(const struct record *record)
+{
+    return has_parameters(record) && !record->is_system && record->unprepared.base == NULL;
 }
 
 struct cqlua_slice record_query(const struct record *record)
@@ -192,7 +197,7 @@ struct cqlua_slice record_query(const struct record *record)
     return record->entries_count == 1 ? text_slice(record->entries[0].query) : slice(NULL, 0);
 }
 
-/* --- what is public -------------------------------------------------------------------------------------------------------------- */
+/* --- what is public -------------------------------------------------------------------------------------------------------- */
 
 size_t cqlua_server_received_count(const struct cqlua_server *server)
 {
@@ -212,12 +217,6 @@ static void show_entry(const struct record_entry *entry, struct cqlua_received *
     received->values = entry->values;
     received->params = entry->params;
     received->values_count = entry->params == NULL ? 0 : (int)entry->params->columns_count;
-}
-
-static bool has_parameters(const struct record *record)
-{
-    uint8_t opcode = record->header.opcode;
-    return opcode == OP_QUERY || opcode == OP_EXECUTE || opcode == OP_BATCH;
 }
 
 static void show_parameters(const struct query_parameters *parameters, struct cqlua_received *received)
@@ -275,7 +274,7 @@ size_t cqlua_server_executions(const struct cqlua_server *server, const char *qu
     size_t count = 0;
     for (size_t i = 0; i < cqlua_server_received_count(server); i++) {
         const struct record *record = record_at(server, i);
-        bool is_executed = has_parameters(record);
+        bool is_executed = record_is_statement(record);
         for (uint32_t k = 0; is_executed && k < record->entries_count; k++)
             count += record->entries[k].query != NULL && slice_equal(text_slice(record->entries[k].query), slice_of(query));
     }

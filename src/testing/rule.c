@@ -5,7 +5,7 @@
 #include "session/statement.h"
 #include "testing/server.h"
 
-/* --- life -------------------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------------------------------------ */
 
 void rule_unref(struct rule *rule)
 {
@@ -40,7 +40,7 @@ void cqlua_prime_init_sized(struct cqlua_prime *prime, size_t size)
                                   .corrupt = -1};
 }
 
-/* --- copying a prime ----------------------------------------------------------------------------------------------------------- */
+/* --- copying a prime ------------------------------------------------------------------------------------------------------- */
 
 /* A list that may have failed to grow: as a text. */
 static struct text *text_of_buffer(struct buffer *buffer, int *error)
@@ -179,7 +179,7 @@ static int copy_prime(struct cqlua_server *server, struct rule *rule, const stru
     return error;
 }
 
-/* --- checking a prime ---------------------------------------------------------------------------------------------------------- */
+/* --- checking a prime ------------------------------------------------------------------------------------------------------ */
 
 static bool is_range(int64_t value, int64_t least, int64_t most)
 {
@@ -246,7 +246,7 @@ void cqlua_server_unprime(struct cqlua_server *server, int64_t prime)
     }
 }
 
-/* --- rows ---------------------------------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------------------------------------ */
 
 uint32_t rule_rows(const struct rule *rule)
 {
@@ -338,7 +338,7 @@ int cqlua_server_page_end(struct cqlua_server *server, int64_t prime)
     return rule->pages.error;
 }
 
-/* --- finding ------------------------------------------------------------------------------------------------------------------- */
+/* --- finding --------------------------------------------------------------------------------------------------------------- */
 
 static bool is_of_text(const struct rule *rule, struct cqlua_slice text)
 {

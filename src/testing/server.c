@@ -21,7 +21,7 @@ const char *cqlua_server_failure(const struct cqlua_server *server)
     return server->failure;
 }
 
-/* --- nodes ------------------------------------------------------------------------------------------------------------------- */
+/* --- nodes ----------------------------------------------------------------------------------------------------------------- */
 
 static void on_accepted(struct listener *listener, int fd)
 {
@@ -126,7 +126,7 @@ int cqlua_server_connections(const struct cqlua_server *server, int node)
     return count;
 }
 
-/* --- life -------------------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------------------------------------ */
 
 void cqlua_server_options_init_sized(struct cqlua_server_options *options, size_t size)
 {
@@ -223,7 +223,7 @@ void cqlua_server_free(struct cqlua_server *server)
     memory_end(server->memory, server, sizeof *server);
 }
 
-/* --- events ------------------------------------------------------------------------------------------------------------------ */
+/* --- events ---------------------------------------------------------------------------------------------------------------- */
 
 static int read_address(struct cqlua_server *server, const char *text, struct event_message *event, uint8_t bytes[16])
 {

@@ -1,4 +1,5 @@
-/* The scriptable server from within. A server has nodes, a node has peers (the clients' connections), a peer has replies that wait.
+/* The scriptable server from within. A server has nodes, a node has peers (the clients' connections), a peer has replies that
+ * wait.
  *
  *   bytes -> peer.c -> record.c (what was received) -> answer.c (rule.c, system.c) -> peer.c -> bytes
  *
@@ -50,7 +51,7 @@ struct cqlua_server {
 /* Notes what is wrong, for cqlua_server_failure: gives CQLUA_EMISUSE. */
 int server_misuse(struct cqlua_server *server, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* --- columns.c: columns and markers from names and CQL types ----------------------------------------------------------------- */
+/* --- columns.c: columns and markers from names and CQL types --------------------------------------------------------------- */
 
 /* Metadata of one table's columns; one reference. NULL: *error is NO_MEMORY, or MISUSE with the failure noted; `what` names the
  * list in it. Names that are NULL become arg1, arg2 ... */
@@ -64,7 +65,7 @@ void columns_specs_free(const struct metadata *columns, struct column_spec *spec
 /* A hash that stands for bytes: ids of statements and of metadata. */
 void columns_hash(uint8_t hash[SERVER_HASH], struct cqlua_slice a, struct cqlua_slice b);
 
-/* --- query.c: what can be told from a CQL text -------------------------------------------------------------------------------- */
+/* --- query.c: what can be told from a CQL text ----------------------------------------------------------------------------- */
 
 /* The table that a statement is about: false if it names none. Keyspace empty: not said. */
 bool query_table(struct cqlua_slice text, struct cqlua_slice *keyspace, struct cqlua_slice *table);
@@ -79,7 +80,7 @@ bool query_matches(struct cqlua_slice pattern, struct cqlua_slice text);
 /* Names that stand without quotes are equal in any case. */
 bool query_is_name(struct cqlua_slice name, const char *is);
 
-/* --- rule.c: primes ------------------------------------------------------------------------------------------------------------ */
+/* --- rule.c: primes -------------------------------------------------------------------------------------------------------- */
 
 struct rule {
     struct list link; /* in the server's rules */
@@ -117,8 +118,8 @@ enum { PLACE = 16 };
 struct record;
 /* The rule for a request that stands at this place, counted as used; NULL: there is none. */
 struct rule *rule_find(struct cqlua_server *server, const struct record *record, const struct place *place);
-/* For a statement that is prepared: the newest rule of the text that says its markers, or its columns; NULL: none does. `any`: the
- * newest that is for the text at all. */
+/* For a statement that is prepared: the newest rule of the text that says its markers, or its columns; NULL: none does. `any`:
+ * the newest that is for the text at all. */
 struct prepared_rules {
     const struct rule *any, *params, *columns;
 };
@@ -134,7 +135,7 @@ struct page rule_page(const struct rule *rule, const struct place *place, int32_
 struct cqlua_slice rule_cells(const struct rule *rule, uint32_t from, uint32_t to);
 void rule_unref(struct rule *rule); /* NULL is harmless */
 
-/* --- record.c: requests, as they were received --------------------------------------------------------------------------------- */
+/* --- record.c: requests, as they were received ----------------------------------------------------------------------------- */
 
 /* A statement that was prepared. */
 struct statement {
@@ -166,6 +167,7 @@ struct record {
 struct peer;
 /* Decodes and keeps a request; owned by the server. NULL: out of memory, or it is malformed. */
 struct record *record_new(struct peer *peer, const struct frame_header *header, struct cqlua_slice body);
+/* One that is executed: not of a system table, and known to the node. */
 bool record_is_statement(const struct record *record);
 /* The text; empty: none. */
 struct cqlua_slice record_query(const struct record *record);
@@ -174,7 +176,7 @@ struct statement *statement_learn(struct cqlua_server *server, int node, struct 
                                   struct cqlua_slice id, struct metadata *params);
 void record_dispose(struct cqlua_server *server); /* what was received, and all statements */
 
-/* --- system.c: the system keyspaces ---------------------------------------------------------------------------------------------- */
+/* --- system.c: the system keyspaces ---------------------------------------------------------------------------------------- */
 
 /* Whether the text is about a table of a system keyspace. */
 bool system_is_about(struct cqlua_slice text, struct cqlua_slice keyspace);
@@ -184,7 +186,7 @@ struct metadata *system_select(const struct server_node *node, struct cqlua_slic
                                int *error);
 const char *system_release(const struct cqlua_server *server);
 
-/* --- answer.c ---------------------------------------------------------------------------------------------------------------------- */
+/* --- answer.c -------------------------------------------------------------------------------------------------------------- */
 
 /* An answer: a frame without its stream and length. */
 struct answer {
@@ -200,7 +202,7 @@ void answer_request(struct peer *peer, const struct frame_header *header, struct
 /* The version that the client asked for is not spoken. */
 void answer_version(struct peer *peer, const struct frame_header *header);
 
-/* --- peer.c ------------------------------------------------------------------------------------------------------------------------ */
+/* --- peer.c ---------------------------------------------------------------------------------------------------------------- */
 
 enum peer_state { PEER_NEW, PEER_AUTHENTICATING, PEER_READY, PEER_CLOSED };
 

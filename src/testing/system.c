@@ -21,7 +21,7 @@ struct system_table {
     enum rows rows;
 };
 
-/* --- cells ----------------------------------------------------------------------------------------------------------------------- */
+/* --- cells ----------------------------------------------------------------------------------------------------------------- */
 
 static void put_chars(struct buffer *cells, const char *text)
 {
@@ -138,7 +138,7 @@ static void put_tokens(struct buffer *cells, const struct server_node *node)
     if (cells->error == 0) store_u32(cells->base + length_at, (uint32_t)(cells->len - length_at - 4));
 }
 
-/* --- tables ---------------------------------------------------------------------------------------------------------------------- */
+/* --- tables ---------------------------------------------------------------------------------------------------------------- */
 
 static const struct system_column local[] = {
     {"key", "text", put_key},
@@ -237,7 +237,7 @@ const char *system_release(const struct cqlua_server *server)
     return server->version_highest >= 5 ? "4.1.9" : server->version_highest == 4 ? "3.11.19" : "3.0.32";
 }
 
-/* --- a SELECT -------------------------------------------------------------------------------------------------------------------- */
+/* --- a SELECT -------------------------------------------------------------------------------------------------------------- */
 
 static bool is_system(struct cqlua_slice keyspace)
 {
