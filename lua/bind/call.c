@@ -111,7 +111,7 @@ void bind_call_read(lua_State *L, int table, struct bind_call *call)
     call->nil_as = (uint8_t)choice_field(L, table, "nil_as", nils);
 }
 
-/* --- custom payload: an array of entries, and their bytes behind it ---------------------------------------------------------- */
+/* --- custom payload: an array of entries, and their bytes behind it -------------------------------------------------------- */
 
 /* How large it is and how many entries the table at `payload` has. */
 static size_t measure_payload(lua_State *L, int payload, int32_t *count)

@@ -82,7 +82,8 @@ live.describe("batch", {
 
   it("Q9 misuse raises at the caller's line", function()
     assert.matches("batch_spec.lua:%d+: batch: a list of", raised(function() db:batch "x" end))
-    assert.matches("batch_spec.lua:%d+: batch: entry 2: a text or a prepared", raised(function() db:batch { { add, { 1, "x", 1 } }, { 5 } } end))
+    assert.matches("batch_spec.lua:%d+: batch: entry 2: a text or a prepared",
+      raised(function() db:batch { { add, { 1, "x", 1 } }, { 5 } } end))
     assert.matches("batch_spec.lua:%d+: batch: statement 1 of the batch: 'nmae'", raised(function()
       db:batch { { "INSERT INTO people (id, name) VALUES (:id, :name)", { id = 1, nmae = "x" } } }
     end))

@@ -247,6 +247,7 @@ struct cqlua_slice class_translate(struct cqlua_slice name, int levels, uint8_t 
     if (name.len == 0 || name.len > LIMIT_CLASS_NAME) return slice(room, 0);
     parse.end = parse.at + name.len;
     read_type(&parse, levels);
+    skip_blanks(&parse);
     bool is_whole = !parse.is_wrong && option.error == 0 && parse.at == parse.end;
     return slice(room, is_whole && load_u16(room) != TYPE_CUSTOM ? option.len : 0);
 }
