@@ -150,9 +150,9 @@ CQLUA_EXPORT void cqlua_server_forget(struct cqlua_server *server, const char *q
 
 /* v4 section 4.2.6. Sent to every connection that has registered for its type. */
 struct cqlua_server_event {
-    const char *type;    /* "STATUS_CHANGE", "TOPOLOGY_CHANGE", "SCHEMA_CHANGE" */
-    const char *change;  /* "UP", "NEW_NODE", "CREATED" ... */
-    const char *address; /* of the first two: "127.0.0.2", NULL: the first node's; its port is the server's unless it says one */
+    const char *type;                     /* "STATUS_CHANGE", "TOPOLOGY_CHANGE", "SCHEMA_CHANGE" */
+    const char *change;                   /* "UP", "NEW_NODE", "CREATED" ... */
+    const char *address;                  /* of the first two: "127.0.0.2"; NULL: the first node's. The port is the server's */
     const char *target, *keyspace, *name; /* SCHEMA_CHANGE: "TABLE", "shop", "users" */
 };
 /* How many connections it was sent to; MISUSE (cqlua_server_failure), NO_MEMORY. */

@@ -19,10 +19,13 @@
 /* --- an allocator that counts ---------------------------------------------------------------------------------------------- */
 
 static size_t held;
+static int fail_after = -1; /* allocations that still succeed; negative: all */
 
 static void *resize(void *arg, void *base, size_t old_size, size_t new_size)
 {
     (void)arg;
+    if (new_size > 0 && fail_after == 0) return NULL;
+    if (new_size > 0 && fail_after > 0) fail_after--;
     void *moved = new_size == 0 ? (free(base), NULL) : realloc(base, new_size);
     if (new_size == 0 || moved != NULL) held += new_size - old_size;
     return moved;
@@ -353,6 +356,62 @@ static void what_is_under_way_is_freed(void **state)
     close(fd);
 }
 
+/* A prime of every part, and a row: 0, or the first code. */
+static int prime_all(struct cqlua_server *server)
+{
+    struct cqlua_server_column params[] = {{"id", "int"}}, columns[] = {{"name", "text"}, {"tags", "map<text, list<int>>"}};
+    struct cqlua_slice warnings[] = {{"careful", 7}};
+    struct cqlua_payload payload[] = {{{"who", 3}, {"me", 2}}};
+    struct cqlua_error error = {.code = CQLUA_EWRITE_TIMEOUT, .message = "slow", .write_type = "CAS"};
+    struct cqlua_prime prime;
+    struct cqlua_statement row;
+    cqlua_prime_init(&prime);
+    prime.query = query;
+    prime.params = params;
+    prime.params_count = 1;
+    prime.columns = columns;
+    prime.columns_count = 2;
+    prime.applied = 0;
+    prime.warnings = warnings;
+    prime.payload = payload;
+    prime.warnings_count = prime.payload_count = 1;
+    prime.error = &error;
+    int64_t id = cqlua_server_prime(server, &prime);
+    if (id < 0) return (int)id;
+    struct cqlua_prepared *markers = cqlua_server_row_markers(server, id);
+    if (markers == NULL) return CQLUA_ENO_MEMORY;
+    cqlua_statement_init(&row, markers);
+    cqlua_bind_text(&row, 0, "ada", 3);
+    cqlua_bind_null(&row, 1);
+    int rc = cqlua_server_row(server, id, &row, NULL);
+    if (rc == 0) rc = cqlua_server_page_end(server, id);
+    cqlua_statement_dispose(&row);
+    cqlua_prepared_unref(markers);
+    return rc;
+}
+
+static void fault_47_without_memory_a_server_says_so_and_leaks_nothing(void **state)
+{
+    struct bench *bench = *state;
+    struct cqlua_server_options options;
+    size_t before = held;
+    int rc = CQLUA_ENO_MEMORY;
+    cqlua_server_options_init(&options);
+    options.username = options.password = "cassandra";
+    options.allocator.resize = resize;
+    for (int n = 0; rc != 0; n++) {
+        struct cqlua_server *server;
+        assert_in_range(n, 0, 1000);
+        fail_after = n;
+        rc = cqlua_server_start(&server, &options, bench->loop);
+        if (rc == 0) rc = prime_all(server);
+        fail_after = -1;
+        assert_true(rc == 0 || rc == CQLUA_ENO_MEMORY);
+        cqlua_server_free(server);
+        assert_int_equal(held, before);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +424,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_node_that_stops_is_gone_and_comes_back, start_v4, stop),
         cmocka_unit_test_setup_teardown(garbage_ends_the_connection_only, start_v4, stop),
         cmocka_unit_test_setup_teardown(what_is_under_way_is_freed, start_v4, stop),
+        cmocka_unit_test_setup_teardown(fault_47_without_memory_a_server_says_so_and_leaks_nothing, start_v5, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

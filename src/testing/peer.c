@@ -80,7 +80,7 @@ static void override(struct frame_header *header, const struct rule *rule)
     if (rule->frame_opcode >= 0) header->opcode = (uint8_t)rule->frame_opcode;
 }
 
-/* The frame stands in its segment, which is not sealed yet. */
+/* The frame stands in its segment, which is not sealed yet; one too large for a segment is, and gets a wrong checksum. */
 static void override_bytes(uint8_t *frame, const struct rule *rule)
 {
     if (rule->frame_version >= 0) frame[0] = (uint8_t)rule->frame_version;
@@ -150,7 +150,7 @@ static uint32_t drip_of(const struct peer *peer, const struct rule *rule)
 }
 
 /* Behind bytes that still drip, everything drips. */
-static void send(struct peer *peer, const uint8_t *bytes, size_t len, uint32_t drip)
+static void put_output(struct peer *peer, const uint8_t *bytes, size_t len, uint32_t drip)
 {
     bool is_first = peer->output.len == 0;
     put_raw(&peer->output, bytes, len);
@@ -184,7 +184,7 @@ static void deliver(struct peer *peer, struct answer *answer)
     if (rule->corrupt >= 0 && (size_t)rule->corrupt < out.len) out.base[rule->corrupt] ^= 0x10;
     if (rule->truncate >= 0 && (size_t)rule->truncate < out.len) out.len = (size_t)rule->truncate;
     peer->is_ending |= answer->ends || rule->truncate >= 0 || out.error != 0;
-    send(peer, out.base, out.len, drip_of(peer, answer->rule));
+    put_output(peer, out.base, out.len, drip_of(peer, answer->rule));
     buffer_dispose(&out);
 }
 
