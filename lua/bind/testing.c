@@ -382,9 +382,9 @@ static void set_slice(lua_State *L, const char *field, struct cqlua_slice value)
     lua_setfield(L, -2, field);
 }
 
-static void set_number(lua_State *L, const char *field, lua_Number value)
+static void set_integer(lua_State *L, const char *field, lua_Integer value)
 {
-    lua_pushnumber(L, value);
+    lua_pushinteger(L, value);
     lua_setfield(L, -2, field);
 }
 
@@ -449,7 +449,7 @@ static void set_parameters(lua_State *L, const struct cqlua_received *received)
         lua_pushstring(L, cqlua_consistency_name(received->serial_consistency));
         lua_setfield(L, -2, "serial_consistency");
     }
-    if (received->page_size > 0) set_number(L, "page_size", received->page_size);
+    if (received->page_size > 0) set_integer(L, "page_size", received->page_size);
     set_slice(L, "paging_state", received->paging_state);
     if (received->has_timestamp) {
         bind_push_int64(L, received->timestamp_us, BIND_BIGINT_DEFAULT);
@@ -471,10 +471,11 @@ static int server_received(lua_State *L)
     lua_setfield(L, -2, "is_statement");
     lua_pushboolean(L, received.tracing);
     lua_setfield(L, -2, "tracing");
-    set_number(L, "stream", received.stream);
-    set_number(L, "version", received.version);
-    set_number(L, "node", received.node + 1);
-    set_number(L, "at", (lua_Number)received.at_us / 1e6);
+    set_integer(L, "stream", received.stream);
+    set_integer(L, "version", received.version);
+    set_integer(L, "node", received.node + 1);
+    lua_pushnumber(L, (lua_Number)received.at_us / 1e6);
+    lua_setfield(L, -2, "at");
     set_slice(L, "keyspace", received.keyspace);
     set_slice(L, "body", received.body);
     set_statement(L, &received);
