@@ -40,8 +40,8 @@ struct cqlua_server_options {
 #define cqlua_server_options_init(options) cqlua_server_options_init_sized((options), sizeof *(options))
 CQLUA_EXPORT void cqlua_server_options_init_sized(struct cqlua_server_options *options, size_t size);
 
-/* Starts the nodes: they listen when this returns. Errors: MISUSE, CONNECT_FAILED (no free port, or the
- * system lacks a loopback address), NO_MEMORY. `options` may be NULL. */
+/* Starts the nodes: they listen when this returns. Errors: MISUSE, CONNECT_FAILED (no free port, or the system lacks a loopback
+ * address), NO_MEMORY. `options` may be NULL. */
 CQLUA_EXPORT int cqlua_server_start(struct cqlua_server **server, const struct cqlua_server_options *options,
                                     struct cqlua_loop *loop);
 /* Closes every socket at once; what was received can still be read. May be called again. */

@@ -223,6 +223,13 @@ describe("prepared statements", function()
     assert.same({ "arg1", "b", "blob" }, { set.params[1].name, set.params[2].name, set.params[1].type })
   end))
 
+  it("have the names of the text, where the prime says types only", wire.test(function(session, server)
+    local text = "UPDATE t SET a = :a, b = ? WHERE c = :c -- and :not this"
+    server:prime(text, { params = { "int", "text", { "key", "uuid" } } })
+    local set = assert(session:prepare(text))
+    assert.same({ "a", "arg2", "key" }, { set.params[1].name, set.params[2].name, set.params[3].name })
+  end))
+
   it("fault 38: are prepared again by a node that forgot them", wire.test(function(session, server)
     prime(server)
     local get = assert(session:prepare(query))

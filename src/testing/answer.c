@@ -240,28 +240,11 @@ static void put_system(struct request *request)
 
 /* --- PREPARE --------------------------------------------------------------------------------------------------------------- */
 
-enum { MARKERS_MAX = 1024, MARKER_NAME = 48 };
-
-/* Markers that no rule describes: their names from the text, and one type for all. */
+/* Markers that no rule describes: one type for all. */
 static struct metadata *markers_of_text(struct request *request, struct cqlua_slice text, const char *type, int *error)
 {
-    struct memory *memory = request->server->memory;
-    struct markers {
-        struct cqlua_server_column columns[MARKERS_MAX];
-        char names[MARKERS_MAX][MARKER_NAME];
-    } *markers = memory_get(memory, sizeof *markers);
-    struct cqlua_slice name;
-    int count = 0;
-    *error = CQLUA_ENO_MEMORY;
-    if (markers == NULL) return NULL;
-    for (; count < MARKERS_MAX && query_marker(&text, &name); count++) {
-        snprintf(markers->names[count], MARKER_NAME, "%.*s", name.len >= MARKER_NAME ? MARKER_NAME - 1 : (int)name.len,
-                 (const char *)name.base);
-        markers->columns[count] = (struct cqlua_server_column){name.len == 0 ? NULL : markers->names[count], type};
-    }
-    struct metadata *params = columns_new(request->server, "params", markers->columns, count, NULL, 0, error);
-    memory_free(memory, markers, sizeof *markers);
-    return params;
+    const struct markers markers = {.text = text, .type = type};
+    return columns_of_markers(request->server, &markers, error);
 }
 
 /* What PREPARE tells: the markers, the result's columns (either one reference), and the id. */

@@ -86,6 +86,41 @@ struct metadata *columns_new(struct cqlua_server *server, const char *what, cons
     return metadata;
 }
 
+static int count_markers(struct cqlua_slice text)
+{
+    struct cqlua_slice name;
+    int count = 0;
+    while (query_marker(&text, &name)) count++;
+    return count;
+}
+
+/* The markers' own names, in memory for as many bytes as the text and a NUL for each. */
+static void name_markers(struct cqlua_server_column *columns, int count, struct cqlua_slice text, char *names)
+{
+    struct cqlua_slice name;
+    for (int i = 0; i < count && query_marker(&text, &name); i++) {
+        if (columns[i].name != NULL || name.len == 0) continue;
+        columns[i].name = memcpy(names, name.base, name.len);
+        names[name.len] = '\0';
+        names += name.len + 1;
+    }
+}
+
+struct metadata *columns_of_markers(struct cqlua_server *server, const struct markers *markers, int *error)
+{
+    int count = markers->given == NULL ? count_markers(markers->text) : markers->given_count;
+    size_t names_at = (size_t)count * sizeof(struct cqlua_server_column), size = names_at + markers->text.len + (size_t)count + 1;
+    struct cqlua_server_column *columns = memory_get(server->memory, size);
+    *error = CQLUA_ENO_MEMORY;
+    if (columns == NULL) return NULL;
+    for (int i = 0; i < count; i++)
+        columns[i] = markers->given == NULL ? (struct cqlua_server_column){NULL, markers->type} : markers->given[i];
+    name_markers(columns, count, markers->text, (char *)columns + names_at);
+    struct metadata *metadata = columns_new(server, "params", columns, count, markers->key, markers->key_count, error);
+    memory_free(server->memory, columns, size);
+    return metadata;
+}
+
 struct metadata *columns_of_blobs(struct cqlua_server *server, uint32_t count)
 {
     size_t size = (count + 1) * sizeof(struct cqlua_server_column);

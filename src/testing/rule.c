@@ -171,8 +171,12 @@ static int copy_prime(struct cqlua_server *server, struct rule *rule, const stru
     int error = 0;
     copy_numbers(rule, prime);
     copy_texts(rule, prime, &error);
-    if (error == 0 && prime->params != NULL)
-        rule->params = columns_new(server, "params", prime->params, prime->params_count, prime->key, prime->key_count, &error);
+    const struct markers params = {.text = slice_of(prime->query),
+                                   .given = prime->params,
+                                   .key = prime->key,
+                                   .given_count = prime->params_count,
+                                   .key_count = prime->key_count};
+    if (error == 0 && prime->params != NULL) rule->params = columns_of_markers(server, &params, &error);
     if (error == 0) error = copy_columns(server, rule, prime);
     if (error != 0 || prime->error == NULL) return error;
     rule->error = copy_error(rule->memory, prime->error, &error);

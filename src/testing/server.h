@@ -57,6 +57,16 @@ int server_misuse(struct cqlua_server *server, const char *format, ...) __attrib
  * list in it. Names that are NULL become arg1, arg2 ... */
 struct metadata *columns_new(struct cqlua_server *server, const char *what, const struct cqlua_server_column *columns, int count,
                              const uint16_t *key, int key_count, int *error);
+/* The bind markers of a text: as they are given, or (NULL) all that there are, of one type. Those without a name have the text's
+ * own. */
+struct markers {
+    struct cqlua_slice text;
+    const char *type;
+    const struct cqlua_server_column *given;
+    const uint16_t *key;
+    int given_count, key_count;
+};
+struct metadata *columns_of_markers(struct cqlua_server *server, const struct markers *markers, int *error);
 /* So many blobs. NULL: out of memory. */
 struct metadata *columns_of_blobs(struct cqlua_server *server, uint32_t count);
 /* The columns as the encoder takes them, as if of this table; freed by columns_specs_free. NULL: out of memory. */
