@@ -54,6 +54,28 @@ static int is_true(lua_State *L, int table, const char *field)
     return flag;
 }
 
+static void read_tls(lua_State *L, int table, struct cqlua_options *opt)
+{
+    const char *identity = bind_text_field(L, table, "tls_identity", NULL);
+    const char *version = bind_text_field(L, table, "tls_min_version", NULL);
+    opt->tls = is_true(L, table, "tls");
+    opt->tls_ca_file = bind_text_field(L, table, "tls_ca_file", NULL);
+    opt->tls_ca_dir = bind_text_field(L, table, "tls_ca_dir", NULL);
+    opt->tls_ca = bind_text_field(L, table, "tls_ca", NULL);
+    opt->tls_cert_file = bind_text_field(L, table, "tls_cert_file", NULL);
+    opt->tls_cert = bind_text_field(L, table, "tls_cert", NULL);
+    opt->tls_key_file = bind_text_field(L, table, "tls_key_file", NULL);
+    opt->tls_key = bind_text_field(L, table, "tls_key", NULL);
+    opt->tls_passphrase = bind_text_field(L, table, "tls_passphrase", NULL);
+    opt->tls_names = bind_text_field(L, table, "tls_names", NULL);
+    opt->tls_server_name = bind_text_field(L, table, "tls_server_name", NULL);
+    opt->tls_debug_keylog_file = bind_text_field(L, table, "tls_debug_keylog_file", NULL);
+    opt->tls_insecure_skip_verify = is_true(L, table, "tls_insecure_skip_verify");
+    if (opt->tls_names != NULL) opt->tls_identity = CQLUA_TLS_NAMES;
+    else if (identity != NULL && strcmp(identity, "chain") == 0) opt->tls_identity = CQLUA_TLS_CHAIN;
+    if (version != NULL) opt->tls_min_version = strcmp(version, "1.3") == 0 ? 13 : 12;
+}
+
 /* Strings are borrowed from the table. */
 static void read_options(lua_State *L, int table, struct cqlua_options *opt)
 {
@@ -61,6 +83,7 @@ static void read_options(lua_State *L, int table, struct cqlua_options *opt)
     cqlua_options_init(opt);
     read_times(L, table, opt);
     read_limits(L, table, opt);
+    read_tls(L, table, opt);
     opt->contact_points = bind_text_field(L, table, "contact_points", NULL);
     opt->keyspace = bind_text_field(L, table, "keyspace", NULL);
     opt->authenticators = bind_text_field(L, table, "authenticators", NULL);
@@ -406,6 +429,14 @@ static int session_count(lua_State *L)
     return 1;
 }
 
+/* session_warning(session): what is unsafe in its options; nil: nothing. */
+static int session_warning(lua_State *L)
+{
+    struct bind_session *session = bind_check_session(L, 1);
+    lua_pushstring(L, session->session != NULL ? cqlua_session_warning(session->session) : NULL);
+    return 1;
+}
+
 static int session_version(lua_State *L)
 {
     struct bind_session *session = bind_check_session(L, 1);
@@ -419,7 +450,8 @@ static const luaL_Reg functions[] = {
     {"session_free", session_free}, {"session_count", session_count},     {"session_version", session_version},
     {"submit", session_submit},     {"submit_text", session_submit_text}, {"statement", session_statement},
     {"fetch", session_fetch},       {"prepare", session_prepare},         {"use", session_use},
-    {"cancel", session_cancel},     {"answer", session_answer},           {NULL, NULL},
+    {"cancel", session_cancel},     {"answer", session_answer},           {"session_warning", session_warning},
+    {NULL, NULL},
 };
 
 void bind_open_session(lua_State *L)

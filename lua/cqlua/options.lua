@@ -9,7 +9,7 @@ local M = {}
 
 -- What api.md names and this version does not have. As options: refused by name.
 local LATER = {
-  connect = "tls compression profiles load_balancing slow_query log application paging_secret "
+  connect = "compression profiles load_balancing slow_query log application paging_secret "
     .. "max_result_bytes nodes translate_address require_auth local_rack profile retry speculation",
   call = "page_token custom_payload node profile retry speculation routing_key lazy",
 }
@@ -89,6 +89,13 @@ local function words(value)
   return value
 end
 
+-- What a server's certificate must say.
+local function identity(value)
+  if value == "address" or value == "chain" then return value end
+  if type(value) == "table" and words(value) then return value end
+  return nil, '"address", "chain", or a list of host names'
+end
+
 -- The options -------------------------------------------------------------------------------------
 
 local CONSISTENCIES = core.consistencies()
@@ -133,6 +140,36 @@ local function auth(value)
   return nil, "cqlua.auth.plain(user, password), or a function that returns both"
 end
 
+-- The options of `tls`, and what identity may be besides a list of names.
+local TLS = {
+  ca_file = { text },
+  ca_dir = { text },
+  ca = { text },
+  cert_file = { text },
+  cert = { text },
+  key_file = { text },
+  key = { text, is_secret = true },
+  passphrase = { text, is_secret = true },
+  identity = { identity },
+  server_name = { text },
+  min_version = { choice, of = { ["1.2"] = true, ["1.3"] = true } },
+  insecure_skip_verify = { flag },
+  debug_keylog_file = { text },
+}
+LATER[TLS] = {}
+
+-- true, or a table of options: as the core has them; false: none.
+local function tls(value)
+  if type(value) == "boolean" then return { tls = value } end
+  if type(value) ~= "table" then return nil, "true, or a table of options" end
+  local opt = { tls = true }
+  for name, given in pairs(M.check(TLS, value, "connect: tls")) do opt["tls_" .. name] = given end
+  if type(opt.tls_identity) == "table" then
+    opt.tls_identity, opt.tls_names = "names", table.concat(opt.tls_identity, ",")
+  end
+  return opt
+end
+
 -- Only the contact points are used in this version: what `discovery = false` asks for.
 local function no_discovery(value)
   if value == false then return value end
@@ -166,6 +203,7 @@ local CONNECT = {
   on_full = { choice, of = { wait = true, fail = true } },
   allow_plaintext_auth = { flag },
   authenticators = { words },
+  tls = { tls },
 }
 
 local LIMITS = { max_rows = ALL.max_rows, max_bytes = ALL.max_bytes }
@@ -194,6 +232,7 @@ function M.check(specs, given, who)
     local accepted, expected = spec[1](value, spec)
     if accepted == nil then
       local got = type(value) == "string" and "'" .. value .. "'" or tostring(value)
+      if spec.is_secret then got = "a " .. type(value) end
       errors.misuse("%s: option '%s': %s expected, got %s", who, name, expected, got)
     end
     checked[name] = accepted

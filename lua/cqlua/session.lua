@@ -376,6 +376,7 @@ end
 local function core_options(checked)
   local opt = {}
   for name, value in pairs(checked) do opt[name] = value end
+  for name, value in pairs(checked.tls or {}) do opt[name] = value end
   opt.contact_points = table.concat(checked.contact_points or { "127.0.0.1" }, ",")
   opt.authenticators = checked.authenticators and table.concat(checked.authenticators, ",")
   local heartbeat, reconnect, connections = checked.heartbeat, checked.reconnect, checked.connections
@@ -404,6 +405,14 @@ local function new(checked)
   }, Session)
 end
 
+local is_warned = false
+
+-- Says on standard error, once, what is unsafe in the options.
+local function warn(text)
+  if text and not is_warned then io.stderr:write("cqlua: warning: ", text, "\n") end
+  is_warned = is_warned or text ~= nil
+end
+
 -- Opens a session from checked options, without waiting: nil, err if an option is refused.
 function M.open(checked)
   local self = new(checked)
@@ -413,6 +422,7 @@ function M.open(checked)
   if not handle and serial.name == "misuse" then errors.misuse("connect: %s", serial.message) end
   if not handle then return nil, serial end
   self._core = handle
+  warn(core.session_warning(handle))
   request.add_session(serial, self)
   return self
 end

@@ -8,8 +8,8 @@ describe("connect", function()
   it("raises for an unknown option, with the nearest name", function()
     assert.matches("session_spec.lua:%d+: connect: there is no option 'keyspcae'; did you mean 'keyspace'%?",
       raised(function() cqlua.connect { keyspcae = "x" } end))
-    assert.matches("option 'tls' is unsupported: it is not in this version",
-      raised(function() cqlua.connect { tls = {} } end))
+    assert.matches("option 'slow_query' is unsupported: it is not in this version",
+      raised(function() cqlua.connect { slow_query = {} } end))
   end)
 
   it("raises for values that cannot be meant: milliseconds, wrong types, unknown words", function()

@@ -103,7 +103,9 @@ void lookup_done(struct cqlua_lookup *lookup, const struct cqlua_address *addres
     for (size_t i = 0; i < count; i++) {
         struct cqlua_address address = addresses[i];
         address.port = lookup->point.port;
+        uint32_t known = cluster->nodes_count;
         struct node *node = node_add(cluster, &address);
+        if (cluster->nodes_count > known) node->host = lookup->point.host; /* lookups outlive nodes */
         if (node != NULL && list_is_empty(&node->links) && !timer_is_armed(&node->timer)) pool_open(node);
     }
 }

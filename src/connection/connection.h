@@ -61,6 +61,7 @@ struct connection_config {
     struct cqlua_slice username, password; /* base NULL: none. Wiped by their owner */
     struct cqlua_slice authenticators;     /* class names that may get the password besides Cassandra's own, by commas */
     bool asks_credentials, allows_plaintext_auth;
+    bool is_encrypted, is_verified; /* by TLS: all bytes are; the server is who it should be */
     uint64_t late_replies, orphaned; /* counters */
 };
 
@@ -83,7 +84,7 @@ struct connection {
     struct connection_config *config;
     enum connection_state state;
     uint8_t version;        /* of the protocol */
-    bool is_private;        /* loopback or encrypted: a password may travel */
+    bool is_private;        /* loopback: a password may travel unencrypted */
     bool is_keyspace_asked; /* SWITCHING: USE was sent */
     bool is_beating;        /* a heartbeat waits for its answer */
     struct text *keyspace;  /* the server's idea of it; NULL: none. A reference */

@@ -50,6 +50,8 @@ static void configure_connections(struct cqlua_session *session)
     config->authenticators = text_slice(session->authenticators);
     config->asks_credentials = options->ask_credentials != 0;
     config->allows_plaintext_auth = options->allow_plaintext_auth != 0;
+    config->is_encrypted = options->tls != 0;
+    config->is_verified = options->tls != 0 && !options->tls_insecure_skip_verify;
 }
 
 static int init_cluster(struct cqlua_session *session, struct cqlua_transport *transport)
