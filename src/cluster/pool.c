@@ -75,6 +75,11 @@ void pool_connected(struct cqlua_link *link, int code, const char *reason)
 void pool_lost(struct cqlua_link *link, int code, const char *reason)
 {
     bool is_up = link->is_counted_ready;
+    char text[FAILURE_TEXT];
+    if (link->connection.state == CONNECTION_EXPECT_SUPPORTED && !link->connection.config->is_encrypted) {
+        snprintf(text, sizeof text, "%.200s before the first answer: if this port wants TLS, set tls", reason);
+        reason = text;
+    }
     connection_fail(&link->connection, is_up ? CQLUA_ECONNECTION_LOST : code, reason);
 }
 

@@ -18,7 +18,7 @@ struct tls_context {
     int identity;    /* enum cqlua_tls_identity */
     char *server_name;
     int keylog;           /* a descriptor; -1: none */
-    struct list sessions; /* struct kept: of tls_peer.c, the latest first */
+    struct list sessions; /* struct kept: of tls_peer.c, the latest last */
     unsigned sessions_count;
 };
 

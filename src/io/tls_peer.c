@@ -3,23 +3,24 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-#include "cluster/address.h"
 #include "io/tls_reason.h"
 
 /* --- sessions -------------------------------------------------------------------------------------------------------------- */
 
-/* The latest session with one node. */
+/* The latest session with one node. It stands for the identity that was checked then: another name is another node. */
 struct kept {
     struct list link; /* in the context's sessions */
     struct cqlua_address address;
+    char host[HOST_NAME];
     SSL_SESSION *session; /* a reference */
 };
 
-static struct kept *find(const struct tls_context *context, const struct cqlua_address *address)
+static struct kept *find(const struct tls_peer *peer)
 {
-    for (struct list *at = context->sessions.next; at != &context->sessions; at = at->next) {
+    const struct list *sessions = &peer->context->sessions;
+    for (struct list *at = sessions->next; at != sessions; at = at->next) {
         struct kept *kept = container_of(at, struct kept, link);
-        if (address_equal(&kept->address, address)) return kept;
+        if (address_equal(&kept->address, &peer->address) && strcmp(kept->host, peer->host) == 0) return kept;
     }
     return NULL;
 }
@@ -34,7 +35,7 @@ static void forget(struct tls_context *context, struct kept *kept)
 
 void tls_peer_forget(const struct tls_peer *peer)
 {
-    struct kept *kept = find(peer->context, &peer->address);
+    struct kept *kept = find(peer);
     if (kept != NULL) forget(peer->context, kept);
 }
 
@@ -53,6 +54,7 @@ int tls_peer_keep_session(SSL *ssl, SSL_SESSION *session)
     struct kept *kept = memory_zero(context->memory, sizeof *kept);
     if (kept == NULL) return 0; /* the next handshake is a full one */
     kept->address = peer->address;
+    memcpy(kept->host, peer->host, sizeof kept->host);
     kept->session = session;
     list_append(&context->sessions, &kept->link);
     context->sessions_count++;
@@ -62,7 +64,7 @@ int tls_peer_keep_session(SSL *ssl, SSL_SESSION *session)
 /* A ticket of TLS 1.3 is used once: used twice it would let a listener link the connections (RFC 8446 appendix C.4). */
 static int resume(const struct tls_peer *peer)
 {
-    struct kept *kept = find(peer->context, &peer->address);
+    struct kept *kept = find(peer);
     if (kept == NULL) return 1;
     int set = SSL_set_session(peer->ssl, kept->session);
     if (SSL_SESSION_get_protocol_version(kept->session) >= TLS1_3_VERSION) forget(peer->context, kept);
@@ -71,34 +73,38 @@ static int resume(const struct tls_peer *peer)
 
 /* --- identity -------------------------------------------------------------------------------------------------------------- */
 
-static int expect_identity(const struct tls_peer *peer, const char *host)
+static int expect_identity(const struct tls_peer *peer)
 {
     X509_VERIFY_PARAM *param = SSL_get0_param(peer->ssl);
     if (peer->context->identity != CQLUA_TLS_ADDRESS) return 1; /* nothing, or the names that the context has */
-    if (host != NULL) return X509_VERIFY_PARAM_set1_host(param, host, 0);
+    if (peer->host[0] != '\0') return X509_VERIFY_PARAM_set1_host(param, peer->host, 0);
     return X509_VERIFY_PARAM_set1_ip(param, peer->address.bytes, peer->address.len);
 }
 
-/* A dot at the end makes a name absolute in DNS; certificates and SNI have none. */
-static const char *without_dot(const char *host, char text[HOST_NAME])
+/* Server name indication: of names only, an address is none. */
+static int ask_for_name(const struct tls_peer *peer)
 {
-    if (host == NULL) return NULL;
-    size_t len = strnlen(host, HOST_NAME - 1);
-    memcpy(text, host, len);
-    text[len > 1 && host[len - 1] == '.' ? len - 1 : len] = '\0';
-    return text;
+    const char *name = peer->context->server_name != NULL ? peer->context->server_name : peer->host;
+    return name[0] == '\0' || SSL_set_tlsext_host_name(peer->ssl, name) == 1;
+}
+
+/* A dot at the end makes a name absolute in DNS; certificates and SNI have none. */
+static void copy_host(const char *from, char host[HOST_NAME])
+{
+    size_t len = from == NULL ? 0 : strnlen(from, HOST_NAME - 1);
+    if (len > 1 && from[len - 1] == '.') len--;
+    if (len > 0) memcpy(host, from, len);
+    host[len] = '\0';
 }
 
 int tls_peer_init(struct tls_peer *peer, struct tls_context *context, const char *host, const struct cqlua_address *address)
 {
-    char text[HOST_NAME];
-    host = without_dot(host, text);
     peer->context = context;
     peer->address = *address;
+    copy_host(host, peer->host);
     peer->ssl = SSL_new(context->ssl);
-    const char *asked = context->server_name != NULL ? context->server_name : host;
-    bool is_ready = peer->ssl != NULL && SSL_set_app_data(peer->ssl, peer) == 1 && expect_identity(peer, host) == 1 &&
-                    (asked == NULL || SSL_set_tlsext_host_name(peer->ssl, asked) == 1) && resume(peer) == 1;
+    bool is_ready = peer->ssl != NULL && SSL_set_app_data(peer->ssl, peer) == 1 && expect_identity(peer) == 1 &&
+                    ask_for_name(peer) && resume(peer) == 1;
     if (is_ready) SSL_set_connect_state(peer->ssl);
     ERR_clear_error();
     return is_ready ? 0 : CQLUA_ENO_MEMORY;

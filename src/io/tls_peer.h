@@ -3,12 +3,14 @@
 #ifndef CQLUA_IO_TLS_PEER_H
 #define CQLUA_IO_TLS_PEER_H
 
+#include "cluster/address.h"
 #include "io/tls_context.h"
 
 struct tls_peer {
     struct tls_context *context;
     SSL *ssl; /* its app data is this struct */
     struct cqlua_address address;
+    char host[HOST_NAME];        /* the name that the node was found by; empty: none */
     bool is_certificate_missing; /* it asked for the client's certificate, and there is none */
     char refusal[FAILURE_TEXT];  /* what is wrong with its certificate; empty: nothing so far */
 };

@@ -114,10 +114,9 @@ void tls_reason_certificate(X509_STORE_CTX *store, char *text, size_t size)
 
 /* --- handshakes ------------------------------------------------------------------------------------------------------------ */
 
-/* The server ended the handshake with this alert (RFC 8446 section 6). */
-static void say_alert(const struct tls_peer *peer, int alert, char *text, size_t size)
+/* The server ended the handshake with this alert (RFC 8446 section 6), which OpenSSL names. */
+static void say_alert(const struct tls_peer *peer, int alert, const char *named, char *text, size_t size)
 {
-    const char *named = SSL_alert_desc_string_long(alert);
     switch (alert) {
     case SSL_AD_HANDSHAKE_FAILURE:
     case SSL_AD_BAD_CERTIFICATE:
@@ -144,7 +143,10 @@ static void say_alert(const struct tls_peer *peer, int alert, char *text, size_t
     case SSL_AD_UNRECOGNIZED_NAME:
         snprintf(text, size, "the server does not know the name that was asked for: set tls.server_name");
         break;
-    default: snprintf(text, size, "the server refused the TLS handshake: %s", named); break;
+    default:
+        snprintf(text, size, "the server refused the TLS handshake: %s%s", named,
+                 SSL_get_certificate(peer->ssl) != NULL ? ": does it trust the client certificate?" : "");
+        break;
     }
 }
 
@@ -162,6 +164,7 @@ static void say_error(unsigned long error, char *text, size_t size)
 int tls_reason_failure(const struct tls_peer *peer, char *text, size_t size)
 {
     unsigned long error = ERR_peek_last_error();
+    const char *said = ERR_reason_error_string(error);
     int reason = ERR_GET_REASON(error);
     bool is_alert = ERR_GET_LIB(error) == ERR_LIB_SSL && reason > SSL_AD_REASON_OFFSET && reason < SSL_AD_REASON_OFFSET + 256;
     ERR_clear_error();
@@ -170,7 +173,7 @@ int tls_reason_failure(const struct tls_peer *peer, char *text, size_t size)
         return CQLUA_ECONNECT_FAILED;
     }
     if (peer->refusal[0] != '\0') snprintf(text, size, "%s", peer->refusal);
-    else if (is_alert) say_alert(peer, reason - SSL_AD_REASON_OFFSET, text, size);
+    else if (is_alert) say_alert(peer, reason - SSL_AD_REASON_OFFSET, said != NULL ? said : "an alert", text, size);
     else say_error(error, text, size);
     return CQLUA_ETLS_FAILED;
 }
