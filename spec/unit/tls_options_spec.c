@@ -47,11 +47,11 @@ static void assert_accepted(const struct cqlua_options *options)
 }
 
 /* tls, and `member` = `value`: refused with `said`. */
-#define REFUSED(member, value, said)            \
-    do {                                        \
-        struct cqlua_options options = begin(); \
-        options.member = value;                 \
-        assert_refused(&options, said);         \
+#define REFUSED(member, value, said)          \
+    do {                                      \
+        struct cqlua_options given = begin(); \
+        given.member = value;                 \
+        assert_refused(&given, said);         \
     } while (0)
 
 static void SEC4_options_of_tls_without_tls_are_refused(void **state)
