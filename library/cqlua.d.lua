@@ -96,6 +96,22 @@ function auth.plain(user, password) end
 ---@field on_full "wait"|"fail"|nil "wait"
 ---@field allow_plaintext_auth boolean? a password may travel unencrypted beyond loopback
 ---@field authenticators string[]? classes that may get the password besides Cassandra's own
+---@field tls boolean|cqlua.options.tls|nil encrypt every connection, and verify the server
+
+---@class cqlua.options.tls
+---@field ca_file string? authorities that are trusted, PEM; those of the system unless one of the three is given
+---@field ca_dir string?
+---@field ca string? the PEM text itself
+---@field cert_file string? the client's certificate and its chain, PEM
+---@field cert string?
+---@field key_file string? its key
+---@field key string?
+---@field passphrase string? of the key
+---@field identity "address"|"chain"|string[]|nil "address": the contact point's name or address; "chain": any name; or names
+---@field server_name string? asked for (SNI) instead of the contact point's name
+---@field min_version "1.2"|"1.3"|nil "1.2"
+---@field insecure_skip_verify boolean? no certificate is checked: for tests
+---@field debug_keylog_file string? secrets are appended there
 
 ---@class cqlua.options.call
 ---@field consistency cqlua.consistency?

@@ -30,7 +30,7 @@ struct tls_filter {
 
 /* The method of the BIO between OpenSSL and a filter; NULL: out of memory. */
 BIO_METHOD *tls_filter_bio(void);
-/* `tls` is zeroed. `host`: the name that the node was found by, or NULL. 0 or CQLUA_ENO_MEMORY; dispose is right in both cases. */
+/* `tls` is zeroed but for `send` and its pipe. 0 or CQLUA_ENO_MEMORY; dispose is right in both cases. */
 int tls_filter_init(struct tls_filter *tls, struct tls_context *context, struct cqlua_link *link,
                     const struct cqlua_address *address);
 /* The session's bytes: as the transport's write. A record that the wire took only a part of counts as not taken: the server can

@@ -10,7 +10,7 @@
 
 /* What is wrong with the certificate at hand. */
 void tls_reason_certificate(X509_STORE_CTX *store, char *text, size_t size);
-/* Why OpenSSL failed: its queue of errors is read and emptied. Gives TLS_FAILED, or CONNECT_FAILED where trying again may help. */
+/* Why OpenSSL failed: reads and empties its queue of errors. TLS_FAILED, or CONNECT_FAILED where trying again may help. */
 int tls_reason_failure(const struct tls_peer *peer, char *text, size_t size);
 /* The wire ended, for that reason, before the first message was decrypted. */
 void tls_reason_ended(const struct tls_peer *peer, const char *reason, char *text, size_t size);

@@ -122,7 +122,8 @@ dev_cassandra() {
     [ $# -eq 0 ] || shift
     case $command in
         start)
-            parse_cassandra_options start "--nodes --version --auth --tls --tls-client-auth --heap --instance --port --address-base" "$@"
+            parse_cassandra_options start \
+                "--nodes --version --auth --tls --tls-client-auth --heap --instance --port --address-base" "$@"
             start_instance
             ;;
         stop | wipe)
