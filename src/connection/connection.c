@@ -511,7 +511,9 @@ static void time_is_up(struct connection *connection, int64_t now_us)
         break;
     case CONNECTION_EXPECT_PIPE:
         connection_fail(connection, CQLUA_ECONNECT_FAILED,
-                        "the connection could not be made in time: is a firewall dropping it?");
+                        connection->config->is_encrypted
+                            ? "the connection and its TLS were not ready in time: does the server speak TLS on this port?"
+                            : "the connection could not be made in time: is a firewall dropping it?");
         break;
     case CONNECTION_EXPECT_SUPPORTED:
     case CONNECTION_EXPECT_READY:

@@ -108,23 +108,33 @@ static int give_passphrase(char *into, int size, int is_writing, void *arg)
     return (int)len;
 }
 
+/* The file's buffer is ours, so that it can be wiped. */
+static EVP_PKEY *read_key(BIO *bio, bool is_file, struct passphrase *passphrase)
+{
+    char buffer[4096];
+    FILE *file;
+    if (is_file && BIO_get_fp(bio, &file) == 1) setvbuf(file, buffer, _IOFBF, sizeof buffer);
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, passphrase);
+    BIO_free(bio);
+    memory_wipe(buffer, sizeof buffer);
+    return key;
+}
+
 static int load_key(SSL_CTX *ssl, const struct cqlua_options *options, struct failure *failure)
 {
     const struct pem pem = {"key", options->tls_key_file, options->tls_key};
     struct passphrase passphrase = {options->tls_passphrase, false};
     BIO *bio = open_pem(&pem, failure);
     if (bio == NULL) return failure->code;
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, &passphrase);
-    BIO_free(bio);
+    EVP_PKEY *key = read_key(bio, pem.path != NULL, &passphrase);
     if (key == NULL && !passphrase.is_asked)
         return refuse(failure, &pem, "has no private key in PEM (-----BEGIN PRIVATE KEY-----)");
     if (key == NULL && passphrase.text == NULL) return refuse(failure, &pem, "is encrypted: give tls.passphrase");
     if (key == NULL) return refuse(failure, &pem, "cannot be decrypted: is tls.passphrase right?");
     int used = SSL_CTX_use_PrivateKey(ssl, key);
     EVP_PKEY_free(key);
-    if (used != 1 || SSL_CTX_check_private_key(ssl) != 1)
-        return refuse(failure, &pem, "is not the key of the certificate tls.cert");
-    return 0;
+    if (used == 1 && SSL_CTX_check_private_key(ssl) == 1) return 0;
+    return refuse(failure, &pem, "is not the key of the certificate tls.cert");
 }
 
 static int load_certificate(SSL_CTX *ssl, const struct cqlua_options *options, struct failure *failure)
