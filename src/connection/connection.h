@@ -61,7 +61,7 @@ struct connection_config {
     struct cqlua_slice username, password; /* base NULL: none. Wiped by their owner */
     struct cqlua_slice authenticators;     /* class names that may get the password besides Cassandra's own, by commas */
     bool asks_credentials, allows_plaintext_auth;
-    bool is_encrypted, is_verified; /* by TLS: all bytes are; the server is who it should be */
+    bool is_encrypted, is_verified;  /* by TLS: all bytes are; the server is who it should be */
     uint64_t late_replies, orphaned; /* counters */
 };
 
