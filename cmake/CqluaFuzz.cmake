@@ -1,0 +1,37 @@
+# One program per fuzz/NAME_fuzz.c. With -DCQLUA_FUZZ=ON (and clang, and CQLUA_SANITIZE) it is a libFuzzer target, as
+# `./dev fuzz` builds it; otherwise it replays files, and the test fuzz.NAME replays what is kept in fuzz/corpus/NAME.
+file(GLOB fuzz_targets CONFIGURE_DEPENDS fuzz/*_fuzz.c)
+file(GLOB fuzz_support CONFIGURE_DEPENDS fuzz/*.c)
+list(FILTER fuzz_support EXCLUDE REGEX "_(fuzz|main)\\.c$")
+
+function(cqlua_fuzz_program target)
+  target_include_directories(${target} PRIVATE include src fuzz)
+  cqlua_compile_options(${target})
+  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/fuzz)
+endfunction()
+
+add_library(fuzz_support OBJECT ${fuzz_support})
+cqlua_fuzz_program(fuzz_support)
+add_library(fuzz_replay OBJECT fuzz/replay_main.c)
+cqlua_fuzz_program(fuzz_replay)
+if(CQLUA_FUZZ)
+  # Nothing is kept for reuse, so that the sanitizer sees each object; the library tells libFuzzer where it has been.
+  target_compile_definitions(cqlua_objects PRIVATE CQLUA_NO_POOLS)
+  target_compile_options(cqlua_objects PRIVATE -fsanitize=fuzzer-no-link)
+endif()
+
+foreach(file IN LISTS fuzz_targets)
+  get_filename_component(name ${file} NAME_WE)
+  string(REGEX REPLACE "_fuzz$" "" name ${name})
+  add_executable(fuzz_${name} ${file})
+  cqlua_fuzz_program(fuzz_${name})
+  target_link_libraries(fuzz_${name} PRIVATE fuzz_support cqlua_static $<$<NOT:$<BOOL:${CQLUA_FUZZ}>>:fuzz_replay>)
+  set_target_properties(fuzz_${name} PROPERTIES OUTPUT_NAME ${name})
+  set(corpus ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/${name})
+  if(CQLUA_FUZZ)
+    target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer-no-link)
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  elseif(CQLUA_TESTS)
+    cqlua_add_test(fuzz.${name} fuzz ${file} $<TARGET_FILE:fuzz_${name}> ${corpus})
+  endif()
+endforeach()
