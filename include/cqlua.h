@@ -501,7 +501,7 @@ struct cqlua_batch {
     struct cqlua_call options;
     struct cqlua_session *session;
     struct cqlua_error *error;
-    int kind;
+    int kind, has_texts;
     uint32_t count, prepared_count, prepared_capacity;
     struct cqlua_prepared **prepared; /* one reference each */
     uint8_t *entries;                 /* encoded, as all versions have them */
@@ -575,8 +575,9 @@ CQLUA_EXPORT struct cqlua_slice cqlua_result_warning(const struct cqlua_result *
 CQLUA_EXPORT struct cqlua_slice cqlua_result_tracing_id(const struct cqlua_result *result);
 /* The custom payload as a [bytes map] (v4 section 3), or empty. */
 CQLUA_EXPORT struct cqlua_slice cqlua_result_custom_payload(const struct cqlua_result *result);
-/* Its entries, one by one: 1, or 0 at the end. *rest starts as cqlua_result_custom_payload. */
-CQLUA_EXPORT int cqlua_payload_next(struct cqlua_slice *rest, struct cqlua_payload *entry);
+/* Its entries: how many, and one of them; 0 or MISUSE. */
+CQLUA_EXPORT int cqlua_result_payload_count(const struct cqlua_result *result);
+CQLUA_EXPORT int cqlua_result_payload(const struct cqlua_result *result, int index, struct cqlua_payload *entry);
 struct cqlua_cost {
     uint64_t bytes_in, bytes_out; /* of the frames of all attempts */
     int64_t queue_us, wire_us;    /* waiting for a connection; from the last attempt's frame to its answer */

@@ -47,7 +47,7 @@ static void put_frame(int stream, size_t len)
 static void put_segment(const uint8_t *payload, size_t len, bool is_self_contained)
 {
     uint8_t header[SEGMENT_HEADER], trailer[SEGMENT_TRAILER];
-    segment_header_encode(header, &(struct segment_header){(uint32_t)len, is_self_contained});
+    segment_header_encode(header, false, &(struct segment_header){(uint32_t)len, is_self_contained, 0});
     segment_trailer_encode(trailer, payload, len);
     put_raw(&wire, header, sizeof header);
     put_raw(&wire, payload, len);

@@ -73,7 +73,7 @@ static size_t segments(int32_t *payloads, size_t max)
     size_t count = 0;
     for (; at < stop && count < max; count++) {
         struct segment_header header;
-        assert_int_equal(segment_header_decode(at, &header), 0);
+        assert_int_equal(segment_header_decode(at, false, &header), 0);
         payloads[count] = header.is_self_contained ? (int32_t)header.payload : -(int32_t)header.payload;
         at += SEGMENT_HEADER + header.payload + SEGMENT_TRAILER;
     }

@@ -80,7 +80,7 @@ enum { GOLDENS = sizeof goldens / sizeof goldens[0] };
 static struct request_message decoded(int version, uint8_t opcode, const char *body)
 {
     struct request_message message;
-    assert_int_equal(decode_request(version, opcode, hex(body), &message), 0);
+    assert_int_equal(decode_request(version, 0, opcode, hex(body), &message), 0);
     assert_int_equal(message.opcode, opcode);
     return message;
 }
@@ -317,7 +317,7 @@ static void C3_every_request_comes_back_byte_for_byte(void **state)
 static void is_refused(int version, uint8_t opcode, const char *body)
 {
     struct request_message message;
-    assert_int_equal(decode_request(version, opcode, hex(body), &message), CQLUA_EPROTOCOL);
+    assert_int_equal(decode_request(version, 0, opcode, hex(body), &message), CQLUA_EPROTOCOL);
 }
 
 static void fault_56_truncated_requests_are_refused_at_every_offset(void **state)
@@ -328,7 +328,7 @@ static void fault_56_truncated_requests_are_refused_at_every_offset(void **state
         for (size_t len = 0; len < whole.len; len++) {
             struct request_message message;
             struct cqlua_slice part = copy_of(slice(whole.base, len));
-            assert_int_equal(decode_request(goldens[i].version, goldens[i].opcode, part, &message), CQLUA_EPROTOCOL);
+            assert_int_equal(decode_request(goldens[i].version, 0, goldens[i].opcode, part, &message), CQLUA_EPROTOCOL);
         }
     }
 }
@@ -343,7 +343,7 @@ static void fault_56_bytes_left_over_are_refused(void **state)
         memcpy(longer, whole.base, whole.len);
         longer[whole.len] = 0;
         struct cqlua_slice bytes = slice(longer, whole.len + 1);
-        assert_int_equal(decode_request(goldens[i].version, goldens[i].opcode, bytes, &message), CQLUA_EPROTOCOL);
+        assert_int_equal(decode_request(goldens[i].version, 0, goldens[i].opcode, bytes, &message), CQLUA_EPROTOCOL);
     }
 }
 
@@ -387,7 +387,7 @@ static void fault_56_mutated_requests_are_read_or_refused(void **state)
         for (size_t n = random_below(&random, 4) + 1; n > 0 && len > 0; n--)
             bytes[random_below(&random, len)] = (uint8_t)random_next(&random);
         struct request_message message;
-        int error = decode_request(goldens[i].version, goldens[i].opcode, slice(bytes, len), &message);
+        int error = decode_request(goldens[i].version, 0, goldens[i].opcode, slice(bytes, len), &message);
         if (error != 0 && error != CQLUA_EPROTOCOL) fail_msg("seed %llu gives %d", (unsigned long long)seed, error);
         if (error != 0) continue;
         encode_again(&message, goldens[i].version); /* what was read can be written */

@@ -16,7 +16,7 @@
 static int decode(struct cqlua_slice segment, struct segment_header *header)
 {
     const uint8_t *at = segment.base;
-    int error = segment_header_decode(at, header);
+    int error = segment_header_decode(at, false, header);
     if (error != 0) return error;
     if (header->payload + SEGMENT_HEADER + SEGMENT_TRAILER != segment.len) return CQLUA_EPROTOCOL;
     return segment_trailer_check(at + SEGMENT_HEADER + header->payload, at + SEGMENT_HEADER, header->payload);
@@ -40,7 +40,7 @@ static void C3_v5_segments_are_written_as_a_server_writes_them(void **state)
     struct cqlua_slice frame = hex(SET_KEYSPACE_FRAME);
     uint8_t segment[SEGMENT_HEADER + 19 + SEGMENT_TRAILER];
     assert_int_equal(frame.len, 19);
-    segment_header_encode(segment, &(struct segment_header){19, true});
+    segment_header_encode(segment, false, &(struct segment_header){19, true, 0});
     memcpy(segment + SEGMENT_HEADER, frame.base, frame.len);
     segment_trailer_encode(segment + SEGMENT_HEADER + 19, frame.base, frame.len);
     assert_hex(slice(segment, sizeof segment), SET_KEYSPACE_SEGMENT);
@@ -54,8 +54,8 @@ static void C3_v5_headers_come_back_as_they_were(void **state)
         for (int self_contained = 0; self_contained < 2; self_contained++) {
             uint8_t bytes[SEGMENT_HEADER];
             struct segment_header header;
-            segment_header_encode(bytes, &(struct segment_header){payload, self_contained});
-            assert_int_equal(segment_header_decode(bytes, &header), 0);
+            segment_header_encode(bytes, false, &(struct segment_header){payload, self_contained, 0});
+            assert_int_equal(segment_header_decode(bytes, false, &header), 0);
             assert_int_equal(header.payload, payload);
             assert_int_equal(header.is_self_contained, self_contained);
         }
@@ -121,7 +121,7 @@ static void C3_v5_reserved_bits_of_a_header_are_refused(void **state)
         uint32_t crc = crc24(bytes, 3);
         for (int i = 0; i < 3; i++) bytes[3 + i] = (uint8_t)(crc >> 8 * i);
         struct segment_header header;
-        assert_int_equal(segment_header_decode(bytes, &header), CQLUA_EPROTOCOL);
+        assert_int_equal(segment_header_decode(bytes, false, &header), CQLUA_EPROTOCOL);
     }
 }
 

@@ -65,6 +65,7 @@ struct cluster_options {
     int protocol_version; /* 0: negotiate */
     int64_t connect_timeout_us, reconnect_min_us, reconnect_max_us;
     uint32_t connections_min, connections_max;
+    bool uses_server_timestamps; /* requests carry none of their own */
 };
 
 struct cluster {
@@ -92,6 +93,8 @@ struct cluster {
     bool is_unsettled;          /* since requests were last assigned, some may have got somewhere to go, or nowhere any more */
     uint64_t retries, timeouts; /* counters */
     int64_t now_us;             /* of the present call */
+    int64_t wall_us;            /* the wall clock as the owner last told it */
+    int64_t last_timestamp_us;  /* of the request that started last: each gets a later one (fault 14) */
 };
 
 /* `cluster` is the caller's memory. `connections` has its options set (not its queues). The transport is copied. */
@@ -108,7 +111,7 @@ struct cqlua_error *cluster_connect_error(const struct cluster *cluster);
 /* After close, when the completed requests have been taken. */
 void cluster_dispose(struct cluster *cluster);
 
-/* Time passes: starts what was submitted, sends what can be sent. Timers come through cluster_fire: false, if not its own. */
+/* Time passes (`wall_us` is set by the owner before): starts what was submitted, sends what can be sent. Timers come through cluster_fire: false, if not its own. */
 void cluster_turn(struct cluster *cluster, int64_t now_us);
 bool cluster_fire(struct cluster *cluster, struct timer *timer, int64_t now_us);
 /* Whether something waits for another turn. */

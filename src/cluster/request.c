@@ -17,10 +17,14 @@ void request_init(struct request *request, struct memory *memory, enum request_k
     request->kind = (uint8_t)kind;
     request->attempt.kind = ATTEMPT_REQUEST;
     request->attempt.stream = -1;
-    request->is_idempotent = request->is_tracing = request->needs_v5 = request->may_have_executed = request->is_reprepared =
-        false;
-    request->text = slice(NULL, 0);
+    request->is_idempotent = request->is_tracing = request->may_have_executed = false;
+    request->needs = 0;
+    request->reprepares = 0;
+    request->text = request->payload = slice(NULL, 0);
     request->prepared = NULL;
+    request->batch = NULL;
+    request->batch_kind = 0;
+    request->batch_count = request->batch_prepared_count = 0;
     request->keyspace = NULL;
     request->parameters = (struct query_parameters){.consistency = CQLUA_LOCAL_QUORUM, .serial_consistency = -1};
     request->node = request->pinned = NULL;
@@ -142,14 +146,33 @@ struct request *cluster_take_completed(struct cluster *cluster)
     return at == NULL ? NULL : container_of(at, struct request, link);
 }
 
+/* Later than every one before, also when the clock steps back or two requests start in the same microsecond. */
+static int64_t next_timestamp(struct cluster *cluster)
+{
+    if (cluster->wall_us > cluster->last_timestamp_us) cluster->last_timestamp_us = cluster->wall_us;
+    else cluster->last_timestamp_us++;
+    return cluster->last_timestamp_us;
+}
+
+/* Writes get their time here, so that it is the same for all attempts (Y7). */
+static void stamp(struct cluster *cluster, struct query_parameters *parameters)
+{
+    if (parameters->has_timestamp || cluster->options.uses_server_timestamps) return;
+    parameters->has_timestamp = true;
+    parameters->timestamp = next_timestamp(cluster);
+}
+
 void requests_start(struct cluster *cluster)
 {
     while (!list_is_empty(&cluster->submitted)) {
         struct request *request = container_of(cluster->submitted.next, struct request, link);
         request->submitted_us = cluster->now_us;
         request->deadline_us = cluster->now_us + (int64_t)request->timeout_ms * 1000;
+        stamp(cluster, &request->parameters);
         wheel_arm(&cluster->wheel, &request->timer, request->deadline_us);
         enter(cluster, request, REQUEST_WAITING, &cluster->waiting);
+        bool is_empty_batch = request->kind == REQUEST_BATCH && request->batch_count == 0;
+        if (is_empty_batch) request_complete(cluster, request, NULL); /* there is nothing to send */
     }
 }
 
@@ -157,7 +180,8 @@ void requests_start(struct cluster *cluster)
 
 static struct message message_of(struct request *request, int version)
 {
-    struct message message = {.flags = request->is_tracing ? FRAME_TRACING : 0, .parameters = &request->parameters};
+    struct message message = {
+        .flags = request->is_tracing ? FRAME_TRACING : 0, .parameters = &request->parameters, .payload = request->payload};
     struct cqlua_slice keyspace = version >= 5 ? text_slice(request->keyspace) : slice(NULL, 0);
     switch ((enum request_kind)request->kind) {
     case REQUEST_EXECUTE:
@@ -166,6 +190,13 @@ static struct message message_of(struct request *request, int version)
         message.metadata_id = text_slice(request->prepared->metadata_id);
         request->expected = metadata_ref(request->prepared->columns);
         request->parameters.skip_metadata = version >= 5 && request->expected->columns_count > 0;
+        break;
+    case REQUEST_BATCH:
+        message.opcode = OP_BATCH;
+        message.batch_kind = request->batch_kind;
+        message.batch_count = request->batch_count;
+        message.text = request->text;
+        request->parameters.keyspace = keyspace;
         break;
     case REQUEST_PREPARE:
     case REQUEST_REPREPARE:
@@ -208,7 +239,7 @@ static void submit_failed(struct cluster *cluster, struct request *request, int 
 
 static void send(struct cluster *cluster, struct request *request, struct cqlua_link *link)
 {
-    if (request->node != link->node) request->is_reprepared = false;
+    if (request->node != link->node) request->reprepares = 0;
     if (request->kind != REQUEST_REPREPARE) request->pinned = NULL; /* what happens to it from here on, it may go anywhere */
     request->node = link->node;
     if (request->kind == REQUEST_USE && link->connection.version < 5) { /* being in the keyspace is the answer */
@@ -246,18 +277,34 @@ static void fail_no_nodes(struct cluster *cluster, struct request *request)
     fail(cluster, request, cluster->state == CLUSTER_FAILED ? &cluster->failure : &failure);
 }
 
-/* It has an option that the version agreed on cannot say. */
-static bool is_beyond_version(const struct cluster *cluster, const struct request *request)
+/* Protocol v3 has no word for unset: it would read it as something else (v4 section 3, [value]). */
+static void refuse_unset(const struct request *request, struct failure *failure)
 {
-    return request->needs_v5 && cluster->is_version_agreed && cluster->version < 5;
+    static const char text[] = "protocol v3 has no unset value: bind null, or leave the column out of the statement";
+    struct reader entries = reader_of(request->kind == REQUEST_BATCH ? request->text : slice(NULL, 0));
+    for (int i = 0; i < request->batch_count && failure->code == 0; i++)
+        if (values_find_unset(read_batch_entry(&entries).values) >= 0)
+            failure_set(failure, CQLUA_EINVALID_VALUE, "statement %d of the batch: %s", i + 1, text);
+    int unset = values_find_unset(request->parameters.values);
+    if (unset < 0) return;
+    const struct column *column = &request->prepared->params->columns[unset];
+    failure_set(failure, CQLUA_EINVALID_VALUE, "column '%.100s' (%.100s): %s", (const char *)column->name.base, column->type_text,
+                text);
 }
 
-static void fail_beyond_version(struct cluster *cluster, struct request *request)
+/* It has an option or a value that the version agreed on cannot say: true, and it has failed. */
+static bool fails_for_version(struct cluster *cluster, struct request *request)
 {
-    struct failure failure;
-    failure_set(&failure, CQLUA_EUNSUPPORTED,
-                "the options `keyspace` and `now_in_seconds` of a call need protocol v5; this is v%d", cluster->version);
+    struct failure failure = {0};
+    if (!cluster->is_version_agreed || cluster->version >= PROTOCOL_HIGHEST) return false;
+    if (request->needs > cluster->version)
+        failure_set(&failure, CQLUA_EUNSUPPORTED, "the option%s of this call need%s protocol v%d; this is v%d",
+                    request->needs == 5 ? "s `keyspace` or `now_in_seconds`" : " `custom_payload`",
+                    request->needs == 5 ? "" : "s", request->needs, cluster->version);
+    else if (cluster->version < 4) refuse_unset(request, &failure);
+    if (failure.code == 0) return false;
     fail(cluster, request, &failure);
+    return true;
 }
 
 void requests_assign(struct cluster *cluster)
@@ -267,10 +314,7 @@ void requests_assign(struct cluster *cluster)
         struct request *request = container_of(at, struct request, link);
         struct cqlua_link *link = NULL;
         at = at->next;
-        if (is_beyond_version(cluster, request)) {
-            fail_beyond_version(cluster, request);
-            continue;
-        }
+        if (fails_for_version(cluster, request)) continue;
         switch (pool_pick(cluster, request, &link)) {
         case PICK_LINK: send(cluster, request, link); break;
         case PICK_NONE:
@@ -299,7 +343,7 @@ static bool try_again(struct cluster *cluster, struct request *request, enum ret
     if (request->pinned != NULL || (retry == RETRY_NEXT && !has_elsewhere(cluster, request, code))) return false;
     request->retries_left--;
     cluster->retries++;
-    request->is_reprepared = false;
+    request->reprepares = 0;
     release_block(request);
     wait_again(cluster, request);
     return true;
@@ -390,23 +434,29 @@ static struct reprepare *start_reprepare(struct cluster *cluster, struct node *n
     return reprepare;
 }
 
-static bool may_reprepare(const struct cluster *cluster, const struct request *request)
+/* Which of the request's statements the node has forgotten; NULL: none, or it was told often enough. */
+static struct cqlua_prepared *forgotten(const struct cluster *cluster, const struct request *request, struct cqlua_slice id)
 {
-    return request->kind == REQUEST_EXECUTE && !request->is_reprepared && cluster->state <= CLUSTER_UP;
+    if (cluster->state > CLUSTER_UP) return NULL;
+    if (request->kind == REQUEST_EXECUTE) return request->reprepares == 0 ? request->prepared : NULL;
+    if (request->reprepares >= request->batch_prepared_count) return NULL;
+    for (uint16_t i = 0; i < request->batch_prepared_count; i++)
+        if (slice_equal(text_slice(request->batch[i]->id), id)) return request->batch[i];
+    return NULL;
 }
 
 /* The node does not know the statement: it is told once for all requests that meet this at the same time. */
-static void wait_for_reprepare(struct cluster *cluster, struct request *request)
+static void wait_for_reprepare(struct cluster *cluster, struct request *request, struct cqlua_prepared *prepared)
 {
-    struct reprepare *reprepare = find_reprepare(request->node, request->prepared);
-    if (reprepare == NULL) reprepare = start_reprepare(cluster, request->node, request->prepared);
+    struct reprepare *reprepare = find_reprepare(request->node, prepared);
+    if (reprepare == NULL) reprepare = start_reprepare(cluster, request->node, prepared);
     if (reprepare == NULL) {
         struct failure failure;
         failure_set(&failure, CQLUA_ENO_MEMORY, "out of memory while a statement was prepared again");
         fail(cluster, request, &failure);
         return;
     }
-    request->is_reprepared = true;
+    request->reprepares++;
     release_block(request);
     enter(cluster, request, REQUEST_REPREPARING, &reprepare->waiters);
     wheel_arm(&cluster->wheel, &request->timer, request->deadline_us);
@@ -437,7 +487,7 @@ static void end_waiter(struct cluster *cluster, struct request *waiter, const st
         waiter->pinned = reprepare->request.pinned;
         go_on(cluster, waiter);
     } else if (error != NULL && error->code == CQLUA_ETIMEOUT) { /* not the waiter's own: it did not run, and may start anew */
-        waiter->is_reprepared = false;
+        waiter->reprepares--;
         go_on(cluster, waiter);
     } else if (error == NULL) fail(cluster, waiter, &failure);
     else if (!try_again(cluster, waiter, retry_decide(error->code, slice(NULL, 0), true, EFFECT_NONE), error->code))
@@ -470,8 +520,9 @@ static void answered_error(struct cluster *cluster, struct request *request, str
     }
     int code = server_code_error(said.code);
     history_end(&request->history, code, cluster->now_us);
-    if (code == CQLUA_EUNPREPARED && may_reprepare(cluster, request)) {
-        wait_for_reprepare(cluster, request);
+    struct cqlua_prepared *prepared = code == CQLUA_EUNPREPARED ? forgotten(cluster, request, said.statement_id) : NULL;
+    if (prepared != NULL) {
+        wait_for_reprepare(cluster, request, prepared);
         return;
     }
     enum effect effect = failed_attempt_effect(code, true);

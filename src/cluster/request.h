@@ -22,6 +22,7 @@ enum request_state {
 enum request_kind {
     REQUEST_QUERY,
     REQUEST_EXECUTE,
+    REQUEST_BATCH,
     REQUEST_PREPARE,
     REQUEST_USE,       /* is the keyspace there? Below v5 being in it is the answer */
     REQUEST_REPREPARE, /* the cluster's own: PREPARE on one node, for those that wait on it */
@@ -33,9 +34,10 @@ struct request {
     uint8_t kind; /* enum request_kind */
     bool is_idempotent;
     bool is_tracing;
-    bool needs_v5;          /* it has an option that older versions cannot say */
+    uint8_t needs;          /* the lowest protocol version that can say it; 0: any */
+    uint8_t batch_kind;     /* BATCH: enum cqlua_batch_kind */
     bool may_have_executed; /* an attempt may have had an effect */
-    bool is_reprepared;     /* the present node was told the statement again */
+    uint16_t reprepares;    /* how often the present node was told a statement again */
     int8_t retries_left;
     struct timer timer; /* the deadline, or the attempt's end if that comes first */
     int32_t timeout_ms, attempt_timeout_ms;
@@ -44,9 +46,12 @@ struct request {
     int64_t sent_us; /* when the last attempt's frame was queued */
 
     /* the message; the slices are the owner's memory until completion */
-    struct cqlua_slice text;
-    struct cqlua_prepared *prepared; /* EXECUTE, REPREPARE: a reference */
-    struct text *keyspace;           /* a reference, or NULL */
+    struct cqlua_slice text;                    /* BATCH: its entries */
+    struct cqlua_slice payload;                 /* a [bytes map], or empty */
+    struct cqlua_prepared *prepared;            /* EXECUTE, REPREPARE: a reference */
+    struct cqlua_prepared **batch;              /* BATCH: those that its entries name; the owner's memory and references */
+    uint16_t batch_count, batch_prepared_count; /* entries; of `batch` */
+    struct text *keyspace;                      /* a reference, or NULL */
     struct query_parameters parameters;
 
     /* the live attempt */

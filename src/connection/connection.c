@@ -100,19 +100,31 @@ struct attempt *connection_take_lost(struct connection *connection, int32_t *cur
 
 /* --- sending --------------------------------------------------------------------------------------------------------------- */
 
-static void encode(struct buffer *buffer, int version, const struct message *message)
+static void encode_own_startup(struct buffer *buffer, const struct connection *connection)
 {
-    static const struct string_pair startup[] = {
-        {{"CQL_VERSION", 11}, {"3.0.0", 5}},
-        {{"DRIVER_NAME", 11}, {"cqlua", 5}},
-        {{"DRIVER_VERSION", 14}, {CQLUA_VERSION, sizeof CQLUA_VERSION - 1}},
-    };
+    const struct connection_config *config = connection->config;
+    struct string_pair options[LIMIT_STARTUP_OPTIONS + 1];
+    size_t count = config->startup_count;
+    assert(count <= LIMIT_STARTUP_OPTIONS);
+    if (count > 0) memcpy(options, config->startup, count * sizeof options[0]);
+    if (connection->is_lz4_offered) options[count++] = (struct string_pair){{"COMPRESSION", 11}, {"lz4", 3}};
+    encode_startup(buffer, options, count);
+}
+
+static void encode(struct connection *connection, const struct message *message)
+{
+    struct buffer *buffer = &connection->outbound.buffer;
+    int version = connection->version;
+    put_raw(buffer, message->payload.base, message->payload.len);
     switch (message->opcode) {
     case OP_EXECUTE: encode_execute(buffer, version, message->id, message->metadata_id, message->parameters); break;
     case OP_QUERY: encode_query(buffer, version, message->text, message->parameters); break;
+    case OP_BATCH:
+        encode_batch(buffer, version, message->batch_kind, message->batch_count, message->text, message->parameters);
+        break;
     case OP_PREPARE: encode_prepare(buffer, version, message->text, message->keyspace); break;
     case OP_REGISTER: encode_register(buffer, message->events); break;
-    case OP_STARTUP: encode_startup(buffer, startup, sizeof startup / sizeof startup[0]); break;
+    case OP_STARTUP: encode_own_startup(buffer, connection); break;
     case OP_AUTH_RESPONSE: put_plain_token(buffer, message->id, message->text); break;
     default: assert(message->opcode == OP_OPTIONS); break;
     }
@@ -122,10 +134,11 @@ int connection_submit(struct connection *connection, struct attempt *attempt, co
 {
     int32_t stream = streams_take(&connection->streams, attempt);
     assert(stream >= 0);
-    struct frame_header header = {connection->version, false, message->flags, (int16_t)stream, message->opcode, 0};
+    uint8_t flags = (uint8_t)(message->flags | (message->payload.len > 0 ? FRAME_PAYLOAD : 0));
+    struct frame_header header = {connection->version, false, flags, (int16_t)stream, message->opcode, 0};
     size_t wire_len = 0;
     outbound_begin(&connection->outbound, &header);
-    encode(&connection->outbound.buffer, connection->version, message);
+    encode(connection, message);
     int rc = outbound_end(&connection->outbound, &attempt->end, &wire_len);
     if (rc != 0) {
         streams_release(&connection->streams, stream, &attempt);
@@ -194,6 +207,7 @@ static void become_ready(struct connection *connection, int64_t now_us)
 static void accepted(struct connection *connection, int64_t now_us)
 {
     connection->inbound.max_frame = connection->config->max_frame;
+    connection->outbound.is_lz4 = connection->is_lz4_offered;
     if (connection->outbound.buffer.len == 0) wipe_output(connection);
     if (connection->wanted == NULL) {
         become_ready(connection, now_us);
@@ -253,16 +267,26 @@ static void authenticate(struct connection *connection, struct reader *reader)
 }
 
 /* PROTOCOL_VERSIONS ("5/v5"): the highest that the server speaks, for the error text. Beta versions do not count. */
-static void note_versions(struct connection *connection, struct reader *reader)
+static void note_version(struct connection *connection, struct cqlua_slice value)
+{
+    const char *text = value.base;
+    if (value.len != 4 || text[0] < '0' || text[0] > '9') return;
+    uint8_t version = (uint8_t)(text[0] - '0');
+    if (version > connection->server_version) connection->server_version = version;
+}
+
+/* What SUPPORTED offers; names and values that are not known mean nothing here (fault 67). */
+static void note_supported(struct connection *connection, struct reader *reader)
 {
     for (uint16_t names = read_u16(reader); names > 0 && reader->error == 0; names--) {
-        bool is_versions = slice_equal(read_string(reader), slice_of("PROTOCOL_VERSIONS"));
+        struct cqlua_slice name = read_string(reader);
+        bool is_versions = slice_equal(name, slice_of("PROTOCOL_VERSIONS"));
+        bool is_compression = slice_equal(name, slice_of("COMPRESSION"));
         for (uint16_t values = read_u16(reader); values > 0 && reader->error == 0; values--) {
             struct cqlua_slice value = read_string(reader);
-            const char *text = value.base;
-            if (!is_versions || value.len < 4 || value.len > 4 || text[0] < '0' || text[0] > '9') continue;
-            uint8_t version = (uint8_t)(text[0] - '0');
-            if (version > connection->server_version) connection->server_version = version;
+            if (is_versions) note_version(connection, value);
+            if (is_compression && connection->config->wants_lz4 && slice_equal(value, slice_of("lz4")))
+                connection->is_lz4_offered = true;
         }
     }
 }
@@ -309,6 +333,7 @@ static void answered_startup(struct connection *connection, uint8_t opcode, stru
     if (connection->version >= 5) { /* v5 section 2.3.1: segments from the next byte on, both ways */
         inbound_switch_to_segments(&connection->inbound);
         connection->outbound.is_segmented = true;
+        connection->outbound.is_lz4 = connection->is_lz4_offered;
     }
     if (opcode == OP_READY) accepted(connection, now_us);
     else authenticate(connection, reader);
@@ -329,9 +354,10 @@ static void handshake_answer(struct connection *connection, const struct inbound
                 unexpected(connection, opcode, "SUPPORTED");
                 break;
             }
-            note_versions(connection, &reader);
+            note_supported(connection, &reader);
             enter(connection, CONNECTION_EXPECT_READY);
             submit_own(connection, &connection->own, &(struct message){.opcode = OP_STARTUP});
+            connection->inbound.is_lz4 = connection->is_lz4_offered; /* below v5 the answer may be compressed already */
             break;
         case CONNECTION_EXPECT_READY: answered_startup(connection, opcode, &reader, now_us); break;
         case CONNECTION_EXPECT_AUTH:

@@ -41,9 +41,12 @@ struct attempt {
 
 /* What is to be sent: the parts of a body, encoded for the connection's version. */
 struct message {
-    uint8_t opcode; /* QUERY, PREPARE, EXECUTE, OPTIONS, REGISTER, STARTUP, AUTH_RESPONSE */
-    uint8_t flags;  /* FRAME_TRACING */
+    uint8_t opcode;     /* QUERY, PREPARE, EXECUTE, BATCH, OPTIONS, REGISTER, STARTUP, AUTH_RESPONSE */
+    uint8_t flags;      /* FRAME_TRACING */
+    uint8_t batch_kind; /* BATCH; its entries are `text` */
+    uint16_t batch_count;
     struct cqlua_slice text, id, metadata_id, keyspace;
+    struct cqlua_slice payload; /* a [bytes map], or empty; v4 and v5 */
     const struct query_parameters *parameters;
     int events;
 };
@@ -61,6 +64,9 @@ struct connection_config {
     struct cqlua_slice username, password; /* base NULL: none. Wiped by their owner */
     struct cqlua_slice authenticators;     /* class names that may get the password besides Cassandra's own, by commas */
     bool asks_credentials, allows_plaintext_auth;
+    bool wants_lz4;                    /* if the server offers it */
+    const struct string_pair *startup; /* options of STARTUP, COMPRESSION apart; the owner's memory */
+    size_t startup_count;
     uint64_t late_replies, orphaned; /* counters */
 };
 
@@ -98,6 +104,7 @@ struct connection {
     struct list changed, output; /* links in the config's queues */
     struct failure failure;      /* CLOSED: why; code 0: closed on purpose */
     uint8_t server_version;      /* the highest version that the server says it speaks; 0: unknown */
+    bool is_lz4_offered;         /* by the server, and wanted */
     char authenticator[128];     /* EXPECT_CREDENTIALS: who asks */
 };
 

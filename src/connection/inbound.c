@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "protocol/lz4.h"
 #include "protocol/segment.h"
 
 void inbound_init(struct inbound *inbound, struct memory *memory, size_t max_frame)
@@ -13,8 +14,9 @@ void inbound_init(struct inbound *inbound, struct memory *memory, size_t max_fra
 void inbound_dispose(struct inbound *inbound)
 {
     block_unref(inbound->block);
+    block_unref(inbound->unpacked);
     block_unref(inbound->whole);
-    inbound->block = inbound->whole = NULL;
+    inbound->block = inbound->unpacked = inbound->whole = NULL;
 }
 
 /* --- room ------------------------------------------------------------------------------------------------------------------ */
@@ -26,8 +28,9 @@ static size_t needed(const struct inbound *inbound)
     const uint8_t *at = inbound->block->bytes + inbound->start;
     if (inbound->is_segmented) {
         struct segment_header segment;
-        if (have < SEGMENT_HEADER || segment_header_decode(at, &segment) != 0) return SEGMENT_HEADER;
-        return SEGMENT_HEADER + (size_t)segment.payload + SEGMENT_TRAILER;
+        size_t header = segment_header_size(inbound->is_lz4);
+        if (have < header || segment_header_decode(at, inbound->is_lz4, &segment) != 0) return header;
+        return header + (size_t)segment.payload + SEGMENT_TRAILER;
     }
     return have < FRAME_HEADER ? FRAME_HEADER : FRAME_HEADER + (size_t)frame_header_decode(at).length;
 }
@@ -136,6 +139,43 @@ static void hand_on(struct inbound_frame *frame, struct block *block, const uint
     frame->wire_len = whole;
 }
 
+/* --- what was compressed --------------------------------------------------------------------------------------------------- */
+
+/* Unpacks `size` bytes into inbound->unpacked: 0, or a negative code. */
+static int unpack(struct inbound *inbound, const uint8_t *packed, size_t len, size_t size, struct failure *failure)
+{
+    if (!lz4_becomes(packed, len, size)) {
+        failure_set(failure, CQLUA_EPROTOCOL, "the server sent compressed bytes that are no lz4 of the length announced");
+        return failure->code;
+    }
+    block_unref(inbound->unpacked);
+    inbound->unpacked = size > BLOCK_STANDARD ? block_spare(inbound->memory, size) : NULL;
+    if (inbound->unpacked == NULL) inbound->unpacked = block_new(inbound->memory, size);
+    if (inbound->unpacked == NULL) {
+        failure_set(failure, CQLUA_ENO_MEMORY, "out of memory while decompressing a message");
+        return failure->code;
+    }
+    return lz4_decompress(packed, len, inbound->unpacked->bytes, size);
+}
+
+/* A compressed frame of v3 or v4: [int] the length of the body, and its lz4 block (v4 section 5). */
+static int unpack_frame(struct inbound *inbound, struct inbound_frame *frame, struct failure *failure)
+{
+    const uint8_t *body = frame->body.base;
+    uint32_t size = frame->body.len < 4 ? UINT32_MAX : load_u32(body);
+    if (frame->body.len < 4) {
+        failure_set(failure, CQLUA_EPROTOCOL, "a compressed message is too short to say its length");
+        return failure->code;
+    }
+    frame->header.flags &= (uint8_t)~FRAME_COMPRESSED;
+    if (size > inbound->max_frame) return too_large(inbound, size, failure);
+    int rc = size == 0 ? 0 : unpack(inbound, body + 4, frame->body.len - 4, size, failure);
+    if (rc != 0) return rc;
+    frame->body = size == 0 ? slice(body, 0) : slice(inbound->unpacked->bytes, size);
+    if (size > 0) frame->block = inbound->unpacked;
+    return 1;
+}
+
 static int next_plain(struct inbound *inbound, struct inbound_frame *frame, struct failure *failure)
 {
     size_t have = inbound->end - inbound->start;
@@ -145,7 +185,8 @@ static int next_plain(struct inbound *inbound, struct inbound_frame *frame, stru
     if (whole <= 0 || have < (size_t)whole) return whole < 0 ? (int)whole : 0;
     hand_on(frame, inbound->block, at, (size_t)whole);
     inbound->start += (size_t)whole;
-    return 1;
+    bool is_packed = inbound->is_lz4 && (frame->header.flags & FRAME_COMPRESSED);
+    return is_packed ? unpack_frame(inbound, frame, failure) : 1;
 }
 
 /* Appends a part of a large frame to the block that it is assembled in. */
@@ -192,7 +233,7 @@ static int next_assembled(struct inbound *inbound, const uint8_t *part, size_t l
 /* The next frame of the self-contained segment at hand: a frame that is not whole in it is an error. */
 static int next_in_segment(struct inbound *inbound, struct inbound_frame *frame, struct failure *failure)
 {
-    const uint8_t *at = inbound->block->bytes + inbound->payload_start;
+    const uint8_t *at = inbound->payload->bytes + inbound->payload_start;
     size_t have = inbound->payload_end - inbound->payload_start;
     int64_t whole = measure(inbound, at, have, failure);
     if (whole < 0) return (int)whole;
@@ -200,39 +241,56 @@ static int next_in_segment(struct inbound *inbound, struct inbound_frame *frame,
         failure_set(failure, CQLUA_EPROTOCOL, "a self-contained segment ends inside a message (v5 section 2)");
         return failure->code;
     }
-    hand_on(frame, inbound->block, at, (size_t)whole);
+    hand_on(frame, inbound->payload, at, (size_t)whole);
     inbound->payload_start += (size_t)whole;
     return 1;
 }
 
-/* Passes over one whole segment: 1 and where its payload is, 0 if more bytes are needed, or negative. */
-static int next_segment(struct inbound *inbound, struct segment_header *segment, const uint8_t **payload, struct failure *failure)
+/* A segment's payload: bytes [start, end) of a block. */
+struct payload {
+    struct block *block;
+    size_t start, end;
+};
+
+static int unpack_payload(struct inbound *inbound, const struct segment_header *segment, struct payload *payload,
+                          struct failure *failure)
 {
-    size_t have = inbound->end - inbound->start;
-    if (have < SEGMENT_HEADER) return 0;
+    size_t len = payload->end - payload->start;
+    int rc = unpack(inbound, payload->block->bytes + payload->start, len, segment->uncompressed, failure);
+    if (rc != 0) return rc;
+    *payload = (struct payload){inbound->unpacked, 0, segment->uncompressed};
+    return 1;
+}
+
+/* Passes over one whole segment: 1 and its payload, 0 if more bytes are needed, or negative. */
+static int next_segment(struct inbound *inbound, struct segment_header *segment, struct payload *payload, struct failure *failure)
+{
+    size_t have = inbound->end - inbound->start, header = segment_header_size(inbound->is_lz4);
+    if (have < header) return 0;
     const uint8_t *at = inbound->block->bytes + inbound->start;
-    if (segment_header_decode(at, segment) != 0) {
+    if (segment_header_decode(at, inbound->is_lz4, segment) != 0) {
         failure_set(failure, CQLUA_EPROTOCOL, "the CRC of a segment's header is wrong (v5 section 2)");
         return failure->code;
     }
-    size_t whole = SEGMENT_HEADER + (size_t)segment->payload + SEGMENT_TRAILER;
+    size_t whole = header + (size_t)segment->payload + SEGMENT_TRAILER;
     if (have < whole) return 0;
-    *payload = at + SEGMENT_HEADER;
+    const uint8_t *bytes = at + header;
+    *payload = (struct payload){inbound->block, inbound->start + header, inbound->start + header + segment->payload};
     inbound->start += whole;
-    if (segment->payload == 0 || segment_trailer_check(*payload + segment->payload, *payload, segment->payload) != 0) {
+    if (segment->payload == 0 || segment_trailer_check(bytes + segment->payload, bytes, segment->payload) != 0) {
         failure_set(failure, CQLUA_EPROTOCOL,
                     segment->payload == 0 ? "a segment is empty (v5 section 2)"
                                           : "the CRC of a segment's payload is wrong (v5 section 2)");
         return failure->code;
     }
-    return 1;
+    return segment->uncompressed > 0 ? unpack_payload(inbound, segment, payload, failure) : 1;
 }
 
 static int next_segmented(struct inbound *inbound, struct inbound_frame *frame, struct failure *failure)
 {
     if (inbound->payload_start < inbound->payload_end) return next_in_segment(inbound, frame, failure);
     struct segment_header segment;
-    const uint8_t *payload = NULL;
+    struct payload payload = {0};
     int got;
     while ((got = next_segment(inbound, &segment, &payload, failure)) == 1) {
         if (segment.is_self_contained && inbound->whole != NULL) {
@@ -240,11 +298,12 @@ static int next_segmented(struct inbound *inbound, struct inbound_frame *frame, 
             return failure->code;
         }
         if (segment.is_self_contained) {
-            inbound->payload_start = (size_t)(payload - inbound->block->bytes);
-            inbound->payload_end = inbound->payload_start + segment.payload;
+            inbound->payload = payload.block;
+            inbound->payload_start = payload.start;
+            inbound->payload_end = payload.end;
             return next_in_segment(inbound, frame, failure);
         }
-        int whole = next_assembled(inbound, payload, segment.payload, frame, failure);
+        int whole = next_assembled(inbound, payload.block->bytes + payload.start, payload.end - payload.start, frame, failure);
         if (whole != 0) return whole;
     }
     return got;
@@ -257,6 +316,10 @@ int inbound_next(struct inbound *inbound, struct inbound_frame *frame, struct fa
         inbound->whole = NULL;
         inbound->whole_len = 0;
         frame->block = NULL;
+    }
+    if (inbound->payload_start == inbound->payload_end) { /* nothing more to hand on from it */
+        block_unref(inbound->unpacked);
+        inbound->unpacked = NULL;
     }
     return inbound->is_segmented ? next_segmented(inbound, frame, failure) : next_plain(inbound, frame, failure);
 }

@@ -1,6 +1,6 @@
 /* The receiving half of a connection: bytes -> frames, each handed on as one contiguous span. A frame that lies whole in its
  * block, or in a self-contained v5 segment, is sliced in place; any other is assembled once in a block of its own, which grows
- * with the bytes received, never with the length announced (SEC10). Knows nothing of what frames mean. */
+ * with the bytes received, never with the length announced (SEC10); what was compressed is unpacked once. Knows nothing of what frames mean. */
 #ifndef CQLUA_CONNECTION_INBOUND_H
 #define CQLUA_CONNECTION_INBOUND_H
 
@@ -13,7 +13,10 @@ struct inbound {
     struct block *block;               /* where bytes are received; NULL until the first room is asked for */
     size_t start, end;                 /* [start, end) is received and not yet passed on */
     bool is_segmented;                 /* v5 after the handshake's first answer */
-    size_t payload_start, payload_end; /* the rest of the self-contained segment being passed on */
+    bool is_lz4;                       /* lz4 was agreed: v5 segments, or frames below, may be compressed */
+    struct block *payload;             /* of the self-contained segment being passed on: `block`, or one of its own */
+    size_t payload_start, payload_end; /* the rest of it */
+    struct block *unpacked;            /* what was decompressed last: a payload, or a frame; NULL: nothing */
     struct block *whole;               /* a frame being assembled from segments; NULL: none */
     size_t whole_len;
     size_t max_frame; /* bytes of a body */
@@ -24,7 +27,7 @@ struct inbound_frame {
     struct frame_header header;
     struct cqlua_slice body;
     struct block *block;
-    size_t wire_len; /* header and body */
+    size_t wire_len; /* header and body, as they came */
 };
 
 void inbound_init(struct inbound *inbound, struct memory *memory, size_t max_frame);

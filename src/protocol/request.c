@@ -1,4 +1,4 @@
-/* The client's messages (v4 and v5, section 4.1). An encoder looks at every length before it writes a byte, so that what is
+/* The client's messages (v3 to v5, section 4.1). An encoder looks at every length before it writes a byte, so that what is
  * refused leaves nothing in the buffer (fault 70). */
 #include "protocol/request.h"
 
@@ -123,6 +123,59 @@ void encode_execute(struct buffer *buffer, int version, struct cqlua_slice id, s
     put_parameters(buffer, version, parameters);
 }
 
+/* --- batches (section 4.1.7) ------------------------------------------------------------------------------------------------- */
+
+enum { ENTRY_TEXT = 0, ENTRY_PREPARED = 1 };
+
+static void put_entry_values(struct buffer *buffer, struct cqlua_slice values)
+{
+    if (values.len == 0) put_u16(buffer, 0);
+    else put_raw(buffer, values.base, values.len);
+}
+
+void encode_batch_text(struct buffer *buffer, struct cqlua_slice text, struct cqlua_slice values)
+{
+    if (!admit(buffer, is_long(text), CQLUA_EINVALID_VALUE)) return;
+    put_u8(buffer, ENTRY_TEXT);
+    put_long_string(buffer, text);
+    put_entry_values(buffer, values);
+}
+
+void encode_batch_prepared(struct buffer *buffer, struct cqlua_slice id, struct cqlua_slice values)
+{
+    if (!admit(buffer, is_short(id), CQLUA_EINVALID_VALUE)) return;
+    put_u8(buffer, ENTRY_PREPARED);
+    put_short_bytes(buffer, id);
+    put_entry_values(buffer, values);
+}
+
+void encode_batch(struct buffer *buffer, int version, uint8_t kind, uint16_t count, struct cqlua_slice entries,
+                  const struct query_parameters *parameters)
+{
+    struct query_parameters of_batch = *parameters;
+    of_batch.values = of_batch.paging_state = slice(NULL, 0);
+    of_batch.page_size = 0;
+    of_batch.skip_metadata = false;
+    if (!admit_parameters(buffer, version, &of_batch)) return;
+    put_u8(buffer, kind);
+    put_u16(buffer, count);
+    put_raw(buffer, entries.base, entries.len);
+    put_parameters(buffer, version, &of_batch);
+}
+
+void encode_payload(struct buffer *buffer, const struct cqlua_payload *entries, uint16_t count)
+{
+    bool fits = true;
+    for (uint16_t i = 0; fits && i < count; i++) fits = is_short(entries[i].name) && is_long(entries[i].value);
+    if (!admit(buffer, fits, CQLUA_EINVALID_VALUE)) return;
+    put_u16(buffer, count);
+    for (uint16_t i = 0; i < count; i++) {
+        put_string(buffer, entries[i].name);
+        if (entries[i].value.base == NULL) put_null_bytes(buffer);
+        else put_bytes(buffer, entries[i].value);
+    }
+}
+
 void encode_register(struct buffer *buffer, int events)
 {
     uint16_t count = 0;
@@ -154,6 +207,17 @@ static struct cqlua_slice read_string_map(struct reader *reader)
     return read_since(reader, from);
 }
 
+struct cqlua_slice read_bytes_map(struct reader *reader)
+{
+    const uint8_t *from = reader->at;
+    uint16_t count = read_u16(reader);
+    for (uint16_t i = 0; i < count && reader->error == 0; i++) {
+        read_string(reader);
+        read_bytes(reader);
+    }
+    return read_since(reader, from);
+}
+
 /* [short] n and n [value]s: -1 is null, -2 unset, anything below is invalid (v4 section 3). */
 static struct cqlua_slice read_values(struct reader *reader)
 {
@@ -165,6 +229,28 @@ static struct cqlua_slice read_values(struct reader *reader)
         else if (len > 0) read_raw(reader, (size_t)len);
     }
     return read_since(reader, from);
+}
+
+int values_find_unset(struct cqlua_slice values)
+{
+    struct reader reader = reader_of(values);
+    int count = values.len == 0 ? 0 : read_u16(&reader);
+    for (int i = 0; i < count; i++) {
+        int32_t len = read_i32(&reader);
+        if (len == -2) return i;
+        if (len > 0) read_raw(&reader, (size_t)len);
+    }
+    return -1;
+}
+
+struct batch_entry read_batch_entry(struct reader *reader)
+{
+    uint8_t kind = read_u8(reader);
+    if (kind > ENTRY_PREPARED) reader_fail(reader);
+    struct batch_entry entry = {.is_prepared = kind == ENTRY_PREPARED};
+    entry.text = entry.is_prepared ? read_string(reader) : read_long_string(reader);
+    entry.values = read_values(reader);
+    return entry;
 }
 
 /* [bytes] and [string] that a flag announced: never NULL unless the reader fails. */
@@ -203,6 +289,17 @@ static void read_prepare(struct reader *reader, int version, struct request_mess
     if (flags & PREPARE_KEYSPACE) message->keyspace = read_string(reader);
 }
 
+static void read_batch(struct reader *reader, int version, struct request_message *message)
+{
+    message->batch_kind = read_u8(reader);
+    if (message->batch_kind > CQLUA_BATCH_COUNTER) reader_fail(reader);
+    message->batch_count = read_u16(reader);
+    const uint8_t *from = reader->at;
+    for (uint16_t i = 0; i < message->batch_count && reader->error == 0; i++) read_batch_entry(reader);
+    message->batch = read_since(reader, from);
+    read_parameters(reader, version, &message->parameters);
+}
+
 static int read_events(struct reader *reader)
 {
     int events = 0;
@@ -215,16 +312,19 @@ static int read_events(struct reader *reader)
     return events;
 }
 
-int decode_request(int version, uint8_t opcode, struct cqlua_slice body, struct request_message *message)
+int decode_request(int version, uint8_t flags, uint8_t opcode, struct cqlua_slice body, struct request_message *message)
 {
     struct reader reader = reader_of(body);
     *message = (struct request_message){.opcode = opcode, .parameters.serial_consistency = -1};
+    if (flags & FRAME_PAYLOAD) message->payload = read_bytes_map(&reader);
+    if (version < 4 && (flags & FRAME_PAYLOAD)) reader_fail(&reader);
     switch (opcode) {
     case OP_OPTIONS: break;
     case OP_STARTUP: message->options = read_string_map(&reader); break;
     case OP_AUTH_RESPONSE: message->token = read_bytes(&reader); break;
     case OP_REGISTER: message->events = read_events(&reader); break;
     case OP_PREPARE: read_prepare(&reader, version, message); break;
+    case OP_BATCH: read_batch(&reader, version, message); break;
     case OP_QUERY:
         message->text = read_long_string(&reader);
         read_parameters(&reader, version, &message->parameters);

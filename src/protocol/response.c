@@ -1,4 +1,4 @@
-/* The server's messages RESULT and EVENT, and what stands before each message (v4 and v5, section 4.2). ERROR has a file
+/* The server's messages RESULT and EVENT, and what stands before each message (v3 to v5, section 4.2). ERROR has a file
  * of its own. */
 #include "protocol/response.h"
 
@@ -18,17 +18,6 @@ struct cqlua_slice read_string_list(struct reader *reader)
 {
     const uint8_t *from = reader->at;
     pass_strings(reader, read_u16(reader));
-    return since(reader, from);
-}
-
-static struct cqlua_slice read_bytes_map(struct reader *reader)
-{
-    const uint8_t *from = reader->at;
-    uint16_t count = read_u16(reader);
-    for (uint16_t i = 0; i < count && reader->error == 0; i++) {
-        read_string(reader);
-        read_bytes(reader);
-    }
     return since(reader, from);
 }
 
@@ -152,10 +141,11 @@ static int read_rows(struct memory *memory, int version, struct reader *reader, 
     return 0;
 }
 
-static struct metadata *read_params(struct memory *memory, struct reader *reader, int *error)
+/* v3 does not tell which markers are the partition key's. */
+static struct metadata *read_params(struct memory *memory, int version, struct reader *reader, int *error)
 {
     struct metadata_start start = read_metadata_start(reader, ROWS_GLOBAL_SPEC);
-    uint32_t keys_count = read_u32(reader);
+    uint32_t keys_count = version >= 4 ? read_u32(reader) : 0;
     const uint8_t *keys = NULL;
     *error = CQLUA_EPROTOCOL;
     if (keys_count > LIMIT_VALUES || (keys = read_raw(reader, keys_count * 2)) == NULL) return NULL;
@@ -178,7 +168,7 @@ static int read_prepared(struct memory *memory, int version, struct reader *read
     int error;
     prepared->id = read_string(reader);
     if (version >= 5) prepared->metadata_id = read_string(reader);
-    struct metadata *params = read_params(memory, reader, &error);
+    struct metadata *params = read_params(memory, version, reader, &error);
     if (params == NULL) return error;
     struct metadata *columns = read_prepared_columns(memory, reader, &error);
     if (columns == NULL) {
@@ -260,8 +250,10 @@ void encode_result_prepared(struct buffer *buffer, int version, const struct pre
     if (version >= 5) put_short_bytes(buffer, prepared->metadata_id);
     put_u32(buffer, prepared->params_count > 0 ? ROWS_GLOBAL_SPEC : 0);
     put_u32(buffer, prepared->params_count);
-    put_u32(buffer, prepared->key_count);
-    for (uint32_t i = 0; i < prepared->key_count; i++) put_u16(buffer, prepared->key_indexes[i]);
+    if (version >= 4) {
+        put_u32(buffer, prepared->key_count);
+        for (uint32_t i = 0; i < prepared->key_count; i++) put_u16(buffer, prepared->key_indexes[i]);
+    }
     put_columns(buffer, prepared->params, prepared->params_count);
     put_u32(buffer, prepared->columns_count > 0 ? ROWS_GLOBAL_SPEC : ROWS_NO_METADATA);
     put_u32(buffer, prepared->columns_count);

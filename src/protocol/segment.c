@@ -1,5 +1,5 @@
-/* v5 segments (v5 section 2.2): three bytes of header and three of CRC24, the payload, four bytes of CRC32; all of it
- * little-endian, unlike the rest of the protocol. */
+/* v5 segments (v5 section 2.2): a header of three bytes (five where lz4 was agreed) and three of CRC24, the payload, four bytes of
+ * CRC32; all of it little-endian, unlike the rest of the protocol. */
 #include "protocol/segment.h"
 
 #include <cqlua.h>
@@ -9,9 +9,8 @@ enum {
     CRC24_START = 0x875060,
     CRC24_MASK = 0xFFFFFF,
     CRC32_START = 0x44777ED3, /* the CRC32 of FA 2D 55 CA, with which each payload's begins */
-    FLAG_SELF_CONTAINED = 1 << 17,
-    LENGTH_MASK = FLAG_SELF_CONTAINED - 1,
-    HEADER_BITS_KNOWN = FLAG_SELF_CONTAINED | LENGTH_MASK,
+    LENGTH_BITS = 17,
+    LENGTH_MASK = (1 << LENGTH_BITS) - 1,
 };
 
 uint32_t crc24(const uint8_t *bytes, size_t len)
@@ -35,29 +34,35 @@ uint32_t crc32_of_payload(const uint8_t *bytes, size_t len)
     return (uint32_t)crc32_z(CRC32_START, bytes, len);
 }
 
-static void store_little(uint8_t *at, uint32_t value, int bytes)
+static void store_little(uint8_t *at, uint64_t value, int bytes)
 {
     for (int i = 0; i < bytes; i++) at[i] = (uint8_t)(value >> 8 * i);
 }
 
-static uint32_t load_little(const uint8_t *at, int bytes)
+static uint64_t load_little(const uint8_t *at, int bytes)
 {
-    uint32_t value = 0;
-    for (int i = 0; i < bytes; i++) value |= (uint32_t)at[i] << 8 * i;
+    uint64_t value = 0;
+    for (int i = 0; i < bytes; i++) value |= (uint64_t)at[i] << 8 * i;
     return value;
 }
 
-void segment_header_encode(uint8_t *bytes, const struct segment_header *header)
+/* The length (where lz4 was agreed: the compressed, then the uncompressed one), and whether it is self-contained. */
+void segment_header_encode(uint8_t *bytes, bool is_lz4, const struct segment_header *header)
 {
-    store_little(bytes, header->payload | (header->is_self_contained ? FLAG_SELF_CONTAINED : 0), 3);
-    store_little(bytes + 3, crc24(bytes, 3), 3);
+    int size = is_lz4 ? 5 : 3, shift = is_lz4 ? 2 * LENGTH_BITS : LENGTH_BITS;
+    uint64_t bits = header->payload | (uint64_t)header->is_self_contained << shift;
+    if (is_lz4) bits |= (uint64_t)header->uncompressed << LENGTH_BITS;
+    store_little(bytes, bits, size);
+    store_little(bytes + size, crc24(bytes, (size_t)size), 3);
 }
 
-int segment_header_decode(const uint8_t *bytes, struct segment_header *header)
+int segment_header_decode(const uint8_t *bytes, bool is_lz4, struct segment_header *header)
 {
-    uint32_t bits = load_little(bytes, 3);
-    if (load_little(bytes + 3, 3) != crc24(bytes, 3) || (bits & ~(uint32_t)HEADER_BITS_KNOWN) != 0) return CQLUA_EPROTOCOL;
-    *header = (struct segment_header){bits & LENGTH_MASK, (bits & FLAG_SELF_CONTAINED) != 0};
+    int size = is_lz4 ? 5 : 3, shift = is_lz4 ? 2 * LENGTH_BITS : LENGTH_BITS;
+    uint64_t bits = load_little(bytes, size);
+    if (load_little(bytes + size, 3) != crc24(bytes, (size_t)size) || bits >> (shift + 1) != 0) return CQLUA_EPROTOCOL;
+    *header = (struct segment_header){.payload = (uint32_t)bits & LENGTH_MASK, .is_self_contained = (bits >> shift & 1) != 0};
+    if (is_lz4) header->uncompressed = (uint32_t)(bits >> LENGTH_BITS) & LENGTH_MASK;
     return 0;
 }
 

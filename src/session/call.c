@@ -61,6 +61,7 @@ static struct call *find(struct cqlua_session *session, int64_t id)
 static void free_call(struct call *call)
 {
     struct cqlua_session *session = call->session;
+    for (uint16_t i = 0; i < call->request.batch_prepared_count; i++) cqlua_prepared_unref(call->request.batch[i]);
     request_dispose(&call->request);
     text_unref(call->former);
     memory_free(session->memory, call->inputs, call->inputs_size);
@@ -168,6 +169,13 @@ static struct cqlua_error *answer_lost(struct call *call)
     return error;
 }
 
+/* The server prepares them under other ids now, or not at all: who asks again prepares them anew. */
+static void forget_statements(struct cqlua_session *session, const struct request *request)
+{
+    prepare_forget(session, request->prepared);
+    for (uint16_t i = 0; i < request->batch_prepared_count; i++) prepare_forget(session, request->batch[i]);
+}
+
 void call_done(struct cqlua_session *session, struct request *request)
 {
     struct call *call = container_of(request, struct call, request);
@@ -180,7 +188,7 @@ void call_done(struct cqlua_session *session, struct request *request)
     }
     if (public->error != NULL) error_keep_paging_state(public->error, request->parameters.paging_state); /* where to ask again */
     if (request->kind == REQUEST_USE && public->error != NULL) go_back(call);
-    if (public->error != NULL && public->error->code == CQLUA_EUNPREPARED) prepare_forget(session, request->prepared);
+    if (public->error != NULL && public->error->code == CQLUA_EUNPREPARED) forget_statements(session, request);
     call_complete(call);
 }
 
@@ -227,15 +235,38 @@ static void set_parameters(struct call *call, const struct cqlua_call *options)
     parameters->has_now_in_seconds = options->has_now_in_seconds != 0;
     parameters->now_in_seconds = options->now_in_seconds;
     call->request.is_tracing = options->tracing != 0;
-    call->request.needs_v5 = options->keyspace != NULL || options->has_now_in_seconds != 0;
+    bool needs_v5 = options->keyspace != NULL || options->has_now_in_seconds != 0;
+    call->request.needs = needs_v5 ? 5 : options->payload_count > 0 ? 4 : 0;
 }
 
-/* Copies text, values and paging state behind each other. */
+void call_set_options(struct call *call, const struct cqlua_call *options, enum cql_kind kind)
+{
+    set_times(call, options, kind);
+    set_parameters(call, options);
+}
+
+size_t call_payload_size(const struct cqlua_call *options)
+{
+    size_t size = options->payload_count > 0 ? 2 : 0;
+    for (int32_t i = 0; i < options->payload_count; i++)
+        size += 2 + options->payload[i].name.len + 4 + options->payload[i].value.len;
+    return size;
+}
+
+void call_put_payload(struct call *call, const struct cqlua_call *options, uint8_t *at, size_t size)
+{
+    struct buffer buffer = {call->session->memory, at, 0, size, size, 0};
+    if (size == 0) return;
+    encode_payload(&buffer, options->payload, (uint16_t)options->payload_count);
+    call->request.payload = slice(at, size);
+}
+
+/* Copies text, values, paging state and payload behind each other. */
 static int copy_inputs(struct call *call, const struct cqlua_statement *st, size_t values_len)
 {
     struct cqlua_slice state = st->options.paging_state;
-    size_t text_len = st->prepared != NULL ? 0 : st->text_len;
-    uint8_t *at = call_inputs(call, text_len + values_len + state.len);
+    size_t text_len = st->prepared != NULL ? 0 : st->text_len, payload_len = call_payload_size(&st->options);
+    uint8_t *at = call_inputs(call, text_len + values_len + state.len + payload_len);
     if (at == NULL) return CQLUA_ENO_MEMORY;
     if (text_len > 0) memcpy(at, st->text, text_len);
     if (st->prepared == NULL) call->request.text = slice(at, text_len);
@@ -249,28 +280,35 @@ static int copy_inputs(struct call *call, const struct cqlua_statement *st, size
         memcpy(at, state.base, state.len);
         call->request.parameters.paging_state = slice(at, state.len);
     }
+    call_put_payload(call, &st->options, at + state.len, payload_len);
     return 0;
 }
 
-/* A keyspace of its own, the session's, or none where the server knows it from the prepared id. */
-static int set_keyspace(struct call *call, const struct cqlua_statement *st)
+int call_set_keyspace(struct call *call, const struct cqlua_call *options, bool names_tables)
 {
     struct cqlua_session *session = call->session;
-    if (st->options.keyspace != NULL) {
-        call->request.keyspace = text_new(session->memory, slice_of(st->options.keyspace));
+    if (options->keyspace != NULL) {
+        call->request.keyspace = text_new(session->memory, slice_of(options->keyspace));
         return call->request.keyspace == NULL ? CQLUA_ENO_MEMORY : 0;
     }
-    if (st->prepared == NULL) call->request.keyspace = text_ref(session->keyspace);
+    if (names_tables) call->request.keyspace = text_ref(session->keyspace);
     return 0;
 }
 
-/* Numbers that were meant in other units, or are none of an enum's. */
-static bool is_sane(const struct cqlua_call *options)
+static bool payload_is_sane(const struct cqlua_call *options)
 {
-    return options->timeout_ms >= 0 && options->timeout_ms <= LIMIT_TIMEOUT && options->attempt_timeout_ms >= 0 &&
-           options->attempt_timeout_ms <= LIMIT_TIMEOUT && options->consistency <= CQLUA_LOCAL_ONE &&
-           options->serial_consistency <= CQLUA_LOCAL_SERIAL && options->page_size >= -1 && options->max_retries >= -1 &&
-           options->max_retries <= LIMIT_MAX_RETRIES;
+    bool is_sane = options->payload_count >= 0 && options->payload_count <= LIMIT_PAYLOAD;
+    for (int32_t i = 0; is_sane && i < options->payload_count; i++)
+        is_sane = options->payload[i].name.len <= LIMIT_NAME && options->payload[i].value.len <= INT32_MAX;
+    return is_sane;
+}
+
+bool call_options_are_sane(const struct cqlua_call *options)
+{
+    return payload_is_sane(options) && options->timeout_ms >= 0 && options->timeout_ms <= LIMIT_TIMEOUT &&
+           options->attempt_timeout_ms >= 0 && options->attempt_timeout_ms <= LIMIT_TIMEOUT &&
+           options->consistency <= CQLUA_LOCAL_ONE && options->serial_consistency <= CQLUA_LOCAL_SERIAL &&
+           options->page_size >= -1 && options->max_retries >= -1 && options->max_retries <= LIMIT_MAX_RETRIES;
 }
 
 static struct call *call_of(struct cqlua_session *session, struct cqlua_statement *st, struct cqlua_queue *queue, uint64_t tag,
@@ -278,15 +316,14 @@ static struct call *call_of(struct cqlua_session *session, struct cqlua_statemen
 {
     size_t values_len = 0;
     *rc = session_accepts(session);
-    if (*rc == 0 && !is_sane(&st->options)) *rc = CQLUA_EMISUSE;
+    if (*rc == 0 && !call_options_are_sane(&st->options)) *rc = CQLUA_EMISUSE;
     if (*rc == 0) *rc = statement_check(st, &values_len);
     if (*rc != 0) return NULL;
     struct call *call = call_new(session, st->prepared != NULL ? REQUEST_EXECUTE : REQUEST_QUERY, queue, tag);
     *rc = CQLUA_ENO_MEMORY;
     if (call == NULL) return NULL;
-    set_times(call, &st->options, st->prepared != NULL ? st->prepared->kind : cql_kind(slice(st->text, st->text_len)));
-    set_parameters(call, &st->options);
-    if (copy_inputs(call, st, values_len) != 0 || set_keyspace(call, st) != 0) {
+    call_set_options(call, &st->options, st->prepared != NULL ? st->prepared->kind : cql_kind(slice(st->text, st->text_len)));
+    if (copy_inputs(call, st, values_len) != 0 || call_set_keyspace(call, &st->options, st->prepared == NULL) != 0) {
         call_abandon(call);
         return NULL;
     }
@@ -343,8 +380,7 @@ static int64_t use(struct call *call)
 {
     struct cqlua_session *session = call->session;
     struct cqlua_call options = {.consistency = CQLUA_ONE, .serial_consistency = -1, .page_size = -1, .idempotent = CQLUA_YES};
-    set_times(call, &options, CQL_USE);
-    set_parameters(call, &options);
+    call_set_options(call, &options, CQL_USE);
     call->former = text_ref(session->keyspace);
     text_unref(session->keyspace);
     session->keyspace = text_ref(call->request.keyspace);

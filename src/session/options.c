@@ -96,7 +96,10 @@ static int check_texts(const struct cqlua_options *options, struct failure *fail
     } texts[] = {{"username", options->username, LIMIT_CREDENTIAL},
                  {"password", options->password, LIMIT_CREDENTIAL},
                  {"keyspace", options->keyspace, LIMIT_NAME / 2},
-                 {"authenticators", options->authenticators, LIMIT_CLASS_NAME * 16}};
+                 {"authenticators", options->authenticators, LIMIT_CLASS_NAME * 16},
+                 {"application_name", options->application_name, LIMIT_STARTUP_TEXT},
+                 {"application_version", options->application_version, LIMIT_STARTUP_TEXT},
+                 {"client_id", options->client_id, LIMIT_STARTUP_TEXT}};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (texts[i].text == NULL || strlen(texts[i].text) <= texts[i].most) continue;
         failure_set(failure, CQLUA_EMISUSE, "%s is longer than %zu bytes", texts[i].name, texts[i].most);
@@ -104,6 +107,15 @@ static int check_texts(const struct cqlua_options *options, struct failure *fail
     }
     if (options->keyspace != NULL && options->keyspace[0] == '\0')
         failure_set(failure, CQLUA_EMISUSE, "keyspace is empty: leave it out, or name one");
+    return failure->code;
+}
+
+static int check_compression(const struct cqlua_options *options, struct failure *failure)
+{
+    const char *name = options->compression;
+    if (name == NULL || strcmp(name, "lz4") == 0 || strcmp(name, "none") == 0) return 0;
+    failure_set(failure, CQLUA_EUNSUPPORTED, "compression '%.40s' is not supported%s: use \"lz4\", or \"none\"", name,
+                strcmp(name, "snappy") == 0 ? " (lz4 is faster, and protocol v5 has no snappy)" : "");
     return failure->code;
 }
 
@@ -124,6 +136,7 @@ int options_resolve(struct cqlua_options *resolved, const struct cqlua_options *
     if (failure->code == 0) check_ranges(resolved, failure);
     if (failure->code == 0) check_contact_points(resolved, failure);
     if (failure->code == 0) check_texts(resolved, failure);
+    if (failure->code == 0) check_compression(resolved, failure);
     return failure->code;
 }
 

@@ -140,6 +140,23 @@ struct cqlua_slice cqlua_result_custom_payload(const struct cqlua_result *result
     return result->prefix.payload;
 }
 
+int cqlua_result_payload_count(const struct cqlua_result *result)
+{
+    return result->prefix.payload.len == 0 ? 0 : load_u16(result->prefix.payload.base);
+}
+
+int cqlua_result_payload(const struct cqlua_result *result, int index, struct cqlua_payload *entry)
+{
+    struct reader reader = reader_of(result->prefix.payload);
+    if (index < 0 || index >= cqlua_result_payload_count(result)) return CQLUA_EMISUSE;
+    read_u16(&reader);
+    for (int i = 0; i <= index; i++) {
+        entry->name = read_string(&reader);
+        entry->value = read_bytes(&reader);
+    }
+    return 0;
+}
+
 struct cqlua_cost cqlua_result_cost(const struct cqlua_result *result)
 {
     return result->cost;

@@ -1,5 +1,8 @@
 #include "session/session.h"
 
+#include <assert.h>
+#include <string.h>
+
 #include "session/result.h"
 
 /* --- opening --------------------------------------------------------------------------------------------------------------- */
@@ -28,6 +31,9 @@ static int copy_texts(struct cqlua_session *session)
     } texts[] = {{options->username, &session->username},
                  {options->password, &session->password},
                  {options->authenticators, &session->authenticators},
+                 {options->application_name, &session->application_name},
+                 {options->application_version, &session->application_version},
+                 {options->client_id, &session->client_id},
                  {options->keyspace, &session->keyspace}};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (texts[i].from == NULL) continue;
@@ -35,6 +41,40 @@ static int copy_texts(struct cqlua_session *session)
         if (*texts[i].to == NULL) return CQLUA_ENO_MEMORY;
     }
     return 0;
+}
+
+/* A random UUID, unless the user gave another name. */
+static int choose_client_id(struct cqlua_session *session, const struct cqlua_transport *transport)
+{
+    uint8_t bytes[16] = {0};
+    char chars[CQLUA_TEXT_MAX];
+    if (session->client_id != NULL) return 0;
+    int rc = transport->ops->entropy(transport->self, bytes, sizeof bytes);
+    if (rc != 0) return rc;
+    bytes[6] = (uint8_t)(0x40 | (bytes[6] & 0x0F)); /* version 4, variant 1 */
+    bytes[8] = (uint8_t)(0x80 | (bytes[8] & 0x3F));
+    int len = cqlua_value_text(&(struct cqlua_value){.kind = CQLUA_KIND_UUID, .bytes = {bytes, sizeof bytes}}, chars);
+    session->client_id = text_new(session->memory, slice(chars, (size_t)len));
+    return session->client_id == NULL ? CQLUA_ENO_MEMORY : 0;
+}
+
+/* What the server's lists of clients show (v5 section 4.1.1). */
+static size_t fill_startup(struct cqlua_session *session)
+{
+    const struct string_pair pairs[] = {
+        {slice_of("CQL_VERSION"), slice_of("3.0.0")},
+        {slice_of("DRIVER_NAME"), slice_of("cqlua")},
+        {slice_of("DRIVER_VERSION"), slice_of(CQLUA_VERSION)},
+        {slice_of("CLIENT_ID"), text_slice(session->client_id)},
+        {slice_of("APPLICATION_NAME"), text_slice(session->application_name)},
+        {slice_of("APPLICATION_VERSION"), text_slice(session->application_version)},
+        {slice_of("THROW_ON_OVERLOAD"), session->options.throw_on_overload ? slice_of("1") : slice(NULL, 0)},
+    };
+    static_assert(sizeof pairs / sizeof pairs[0] <= LIMIT_STARTUP_OPTIONS, "all of them fit");
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
+        if (pairs[i].value.base != NULL) session->startup[count++] = pairs[i];
+    return count;
 }
 
 static void configure_connections(struct cqlua_session *session)
@@ -49,6 +89,9 @@ static void configure_connections(struct cqlua_session *session)
     config->password = session->password == NULL ? slice("", 0) : text_slice(session->password);
     config->authenticators = text_slice(session->authenticators);
     config->asks_credentials = options->ask_credentials != 0;
+    config->wants_lz4 = options->compression != NULL && strcmp(options->compression, "lz4") == 0;
+    config->startup = session->startup;
+    config->startup_count = fill_startup(session);
     config->allows_plaintext_auth = options->allow_plaintext_auth != 0;
 }
 
@@ -56,6 +99,7 @@ static int init_cluster(struct cqlua_session *session, struct cqlua_transport *t
 {
     uint64_t seed = 0;
     int rc = transport->ops->entropy(transport->self, &seed, sizeof seed);
+    if (rc == 0) rc = choose_client_id(session, transport);
     if (rc != 0) return rc;
     const struct cqlua_options *options = &session->options;
     struct cluster_options cluster = {.protocol_version = options->protocol_version,
@@ -63,7 +107,8 @@ static int init_cluster(struct cqlua_session *session, struct cqlua_transport *t
                                       .reconnect_min_us = (int64_t)options->reconnect_min_ms * 1000,
                                       .reconnect_max_us = (int64_t)options->reconnect_max_ms * 1000,
                                       .connections_min = (uint32_t)options->connections_min,
-                                      .connections_max = (uint32_t)options->connections_max};
+                                      .connections_max = (uint32_t)options->connections_max,
+                                      .uses_server_timestamps = options->server_timestamps != 0};
     cluster_init(&session->cluster, session->memory, transport, &cluster, seed, 0);
     map_init(&session->cache, session->memory, random_next(&session->cluster.random));
     map_init(&session->preparing, session->memory, 0); /* it uses the cache's hashes */
@@ -80,7 +125,13 @@ static void free_texts(struct cqlua_session *session)
 {
     wipe(session->username);
     wipe(session->password);
-    struct text **texts[] = {&session->username, &session->password, &session->authenticators, &session->keyspace};
+    struct text **texts[] = {&session->username,
+                             &session->password,
+                             &session->authenticators,
+                             &session->application_name,
+                             &session->application_version,
+                             &session->client_id,
+                             &session->keyspace};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         text_unref(*texts[i]);
         *texts[i] = NULL;
@@ -244,7 +295,7 @@ static void time_close(struct cqlua_session *session, int64_t now_us)
 void cqlua_session_turn(struct cqlua_session *session, int64_t now_us, int64_t wall_us)
 {
     if (session->is_closed) return;
-    session->wall_us = wall_us;
+    session->cluster.wall_us = wall_us;
     session->cluster.now_us = now_us;
     if (!session->is_started) start(session, now_us);
     compact_old(session);

@@ -37,10 +37,11 @@ struct cqlua_session {
     uint32_t refs; /* the user's one, and one for each call */
     struct cluster cluster;
     struct cqlua_options options; /* defaults filled in; its strings are not valid */
-    struct text *username, *password, *authenticators;
-    struct text *keyspace;        /* of new requests; NULL: none */
-    struct cqlua_queue callbacks; /* completions for C callbacks */
-    struct cqlua_queue *opener;   /* who hears of open, close and questions: a queue, or &callbacks */
+    struct text *username, *password, *authenticators, *application_name, *application_version, *client_id;
+    struct string_pair startup[LIMIT_STARTUP_OPTIONS]; /* what connections say of the client; its texts are those above */
+    struct text *keyspace;                             /* of new requests; NULL: none */
+    struct cqlua_queue callbacks;                      /* completions for C callbacks */
+    struct cqlua_queue *opener;                        /* who hears of open, close and questions: a queue, or &callbacks */
     struct completion opened, closed;
     struct call_slot *slots;
     uint32_t slots_count, free_slot, calls_count; /* free_slot: index + 1; calls_count: not completed */
@@ -51,7 +52,6 @@ struct cqlua_session {
     struct list fresh;     /* completions whose results may still share a receive block */
     int64_t next_question;
     struct timer close_timer;
-    int64_t wall_us;
     uint64_t turn, requests, errors, completions;
     bool is_started; /* the first turn has been made */
     bool is_open_reported;
@@ -85,6 +85,15 @@ void call_complete(struct call *call);
 void call_abandon(struct call *call); /* before submit */
 void call_done(struct cqlua_session *session, struct request *request);
 int session_accepts(const struct cqlua_session *session);
+/* What a call asks for, into its request: times, retries, parameters. */
+void call_set_options(struct call *call, const struct cqlua_call *options, enum cql_kind kind);
+/* Numbers that were meant in other units, or are none of an enum's; texts that are too long: false. */
+bool call_options_are_sane(const struct cqlua_call *options);
+/* A keyspace of its own; else the session's, if the request names tables without theirs. 0 or CQLUA_ENO_MEMORY. */
+int call_set_keyspace(struct call *call, const struct cqlua_call *options, bool names_tables);
+/* The custom payload, encoded: its size, and into `at`, which is among the call's inputs. */
+size_t call_payload_size(const struct cqlua_call *options);
+void call_put_payload(struct call *call, const struct cqlua_call *options, uint8_t *at, size_t size);
 
 /* prepare.c */
 void prepare_done(struct cqlua_session *session, struct request *request);

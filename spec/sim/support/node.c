@@ -11,7 +11,7 @@ static void put_segment(struct buffer *out, const uint8_t *payload, size_t len, 
 {
     uint8_t *header = buffer_add(out, SEGMENT_HEADER);
     assert_non_null(header);
-    segment_header_encode(header, &(struct segment_header){(uint32_t)len, is_self_contained});
+    segment_header_encode(header, false, &(struct segment_header){(uint32_t)len, is_self_contained, 0});
     put_raw(out, payload, len);
     uint8_t *trailer = buffer_add(out, SEGMENT_TRAILER);
     assert_non_null(trailer);
@@ -489,7 +489,8 @@ static struct sim_message *new_message(struct sim_pipe *pipe, struct frame_heade
     if (body.len > 0) memcpy(message->body, body.base, body.len);
     message->body[body.len] = '\0';
     message->body_len = body.len;
-    assert_int_equal(decode_request(header.version, header.opcode, slice(message->body, body.len), &message->request), 0);
+    assert_int_equal(
+        decode_request(header.version, header.flags, header.opcode, slice(message->body, body.len), &message->request), 0);
     return message;
 }
 
@@ -566,7 +567,7 @@ static size_t take_segments(struct sim_pipe *pipe, const uint8_t *at, size_t len
     size_t done = 0;
     while (len - done >= SEGMENT_HEADER) {
         struct segment_header segment;
-        assert_int_equal(segment_header_decode(at + done, &segment), 0);
+        assert_int_equal(segment_header_decode(at + done, false, &segment), 0);
         size_t whole = SEGMENT_HEADER + (size_t)segment.payload + SEGMENT_TRAILER;
         if (len - done < whole) break;
         const uint8_t *payload = at + done + SEGMENT_HEADER;

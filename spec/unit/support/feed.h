@@ -107,7 +107,7 @@ static inline void put_segment(struct buffer *buffer, struct cqlua_slice payload
 {
     uint8_t *at = buffer_add(buffer, SEGMENT_HEADER + payload.len + SEGMENT_TRAILER);
     assert_non_null(at);
-    segment_header_encode(at, &(struct segment_header){(uint32_t)payload.len, is_self_contained});
+    segment_header_encode(at, false, &(struct segment_header){(uint32_t)payload.len, is_self_contained, 0});
     if (payload.len > 0) memcpy(at + SEGMENT_HEADER, payload.base, payload.len);
     segment_trailer_encode(at + SEGMENT_HEADER + payload.len, at + SEGMENT_HEADER, payload.len);
 }
