@@ -3,7 +3,7 @@
 #include "connection/connection.h"
 
 #include "fuzz.h"
-#include "protocol/segment.h"
+#include "wire.h"
 
 enum { ATTEMPTS = 32 };
 
@@ -104,10 +104,7 @@ static void feed_segment(struct world *world, struct cqlua_slice payload)
 {
     struct buffer wire;
     buffer_init(&wire, world->heap.memory, INT32_MAX);
-    uint8_t *at = buffer_add(&wire, SEGMENT_HEADER + payload.len + SEGMENT_TRAILER);
-    segment_header_encode(at, &(struct segment_header){(uint32_t)payload.len, true});
-    memcpy(at + SEGMENT_HEADER, payload.base, payload.len);
-    segment_trailer_encode(at + SEGMENT_HEADER + payload.len, payload.base, payload.len);
+    fuzz_put_segment(payload, true, world->connection.inbound.is_lz4, payload.len % 2, &wire);
     feed(world, slice(wire.base, wire.len));
     buffer_dispose(&wire);
 }
@@ -183,6 +180,7 @@ static void begin(struct world *world, struct reader *input)
         .username = how & 0x10 ? slice_of("user") : slice(NULL, 0),
         .password = slice_of("secret"),
         .asks_credentials = how & 0x20,
+        .wants_lz4 = how & 0x80,
     };
     list_init(&world->config.answers);
     list_init(&world->config.changed);

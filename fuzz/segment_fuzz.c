@@ -1,28 +1,29 @@
-/* v5 segments: what decodes is what encodes, and no single bit may change unseen. */
+/* v5 segments, without lz4 and with it: what decodes is what encodes, and no single bit may change unseen. */
 #include "protocol/segment.h"
 
 #include "fuzz.h"
 
-static void decode_header(const uint8_t *bytes)
+static void decode_header(const uint8_t *bytes, bool is_lz4)
 {
     struct segment_header header;
-    uint8_t again[SEGMENT_HEADER];
-    if (segment_header_decode(bytes, &header) != 0) return;
-    require(header.payload <= SEGMENT_PAYLOAD_MAX);
-    segment_header_encode(again, &header);
-    require(memcmp(bytes, again, sizeof again) == 0);
+    uint8_t again[SEGMENT_HEADER_LZ4];
+    if (segment_header_decode(bytes, is_lz4, &header) != 0) return;
+    require(header.payload <= SEGMENT_PAYLOAD_MAX && header.uncompressed <= SEGMENT_PAYLOAD_MAX);
+    segment_header_encode(again, is_lz4, &header);
+    require(memcmp(bytes, again, segment_header_size(is_lz4)) == 0);
 }
 
-static void flip_header(uint32_t bits)
+static void flip_header(uint32_t bits, uint32_t uncompressed, bool is_lz4)
 {
-    struct segment_header header = {bits & SEGMENT_PAYLOAD_MAX, bits >> 31}, same;
-    uint8_t bytes[SEGMENT_HEADER];
-    segment_header_encode(bytes, &header);
-    require(segment_header_decode(bytes, &same) == 0);
+    struct segment_header header = {bits & SEGMENT_PAYLOAD_MAX, bits >> 31, is_lz4 ? uncompressed : 0}, same;
+    uint8_t bytes[SEGMENT_HEADER_LZ4];
+    segment_header_encode(bytes, is_lz4, &header);
+    require(segment_header_decode(bytes, is_lz4, &same) == 0);
     require(same.payload == header.payload && same.is_self_contained == header.is_self_contained);
-    for (int bit = 0; bit < 8 * SEGMENT_HEADER; bit++) {
+    require(same.uncompressed == header.uncompressed);
+    for (size_t bit = 0; bit < 8 * segment_header_size(is_lz4); bit++) {
         bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
-        require(segment_header_decode(bytes, &same) != 0);
+        require(segment_header_decode(bytes, is_lz4, &same) != 0);
         bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
     }
 }
@@ -41,11 +42,13 @@ static void flip_payload(struct cqlua_slice payload, uint32_t where)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
-    if (len < SEGMENT_HEADER) return 0;
+    if (len < SEGMENT_HEADER_LZ4) return 0;
     struct reader input = reader_of(slice(bytes, len));
-    decode_header(bytes);
+    decode_header(bytes, false);
+    decode_header(bytes, true);
     uint32_t bits = read_u32(&input), where = read_u16(&input);
-    flip_header(bits);
+    flip_header(bits, where, false);
+    flip_header(bits, where, true);
     flip_payload(fuzz_rest(&input), where);
     return 0;
 }
