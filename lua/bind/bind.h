@@ -25,8 +25,11 @@ struct bind_state {
     int int64_kind; /* function(cdata) -> 1 (int64_t), 2 (uint64_t) or nil; LuaJIT only */
     int int64_make; /* function() -> the number in `box` as int64_t cdata; LuaJIT only */
     int empty_shape;
+    int nearest; /* function(name, candidates) -> the candidate that is nearest, or nil */
     const void *loop_type, *queue_type, *session_type, *prepared_type, *call_type, *statement_type, *page_type, *pump_type;
+    const void *varint_type, *decimal_type, *duration_type;
     int64_t box;          /* what int64_make reads */
+    int64_t last_time;    /* of the last time-based UUID that was asked for without a time; in 100 ns */
     size_t pinned, grown; /* bytes of pages held; and those pinned since the collector was last pushed */
 };
 struct bind_state *bind_state_of(lua_State *L); /* upvalue 1 of every function */
@@ -114,6 +117,7 @@ struct bind_param {
     uint8_t width;
     uint8_t is_ascii;
     uint8_t is_first; /* no marker before it has the same name */
+    int count;        /* tuple, UDT: its fields */
     const char *name, *type;
 };
 struct bind_prepared {
@@ -145,7 +149,8 @@ struct bind_loop *bind_check_loop(lua_State *L, int index);
 struct bind_queue *bind_check_queue(lua_State *L, int index);
 struct bind_session *bind_check_session(lua_State *L, int index);
 struct bind_pump *bind_test_pump(lua_State *L, int index);
-void bind_push_prepared(lua_State *L, struct cqlua_prepared *prepared);   /* takes the reference */
+void bind_push_prepared(lua_State *L, struct cqlua_prepared *prepared); /* takes the reference */
+void bind_param_of(const struct cqlua_column *column, struct bind_param *param);
 void bind_push_statement(lua_State *L, struct bind_statement *statement); /* adds a reference */
 void bind_push_column(lua_State *L, const struct cqlua_column *column);   /* { name =, type =, keyspace =, table = } */
 struct bind_page *bind_push_page(lua_State *L, unsigned bigint);          /* an empty one, */
@@ -172,6 +177,24 @@ extern const char bind_unset; /* its address is cqlua.unset */
 /* Binds the table at `index` (or nil). 0; 1: pushed an error object; 2: pushed a string that is to be raised. */
 int bind_params(lua_State *L, struct cqlua_statement *st, const struct bind_prepared *prepared, int index, unsigned nil_as);
 
+/* Whole numbers. */
+static const double bind_exact_max = 9007199254740992.0;            /* 2^53 */
+const char *bind_to_whole(lua_State *L, int value, int64_t *whole); /* NULL, or why the value is none */
+int bind_push_int64(lua_State *L, int64_t value, unsigned bigint);  /* 0, or 1: inexact as a number, nothing pushed */
+
+/* Objects. A value that is read from the stack may borrow from it, or from what that pushed: it holds until the stack shrinks. */
+struct bind_number {
+    struct cqlua_value value;
+    uint8_t storage[16];
+};
+const char *bind_to_number(lua_State *L, int value, enum cqlua_kind kind, struct bind_number *number); /* NULL, or why not */
+const char *bind_to_duration(lua_State *L, int value, struct cqlua_value *duration);                   /* the same */
+void bind_push_number(lua_State *L, const struct cqlua_value *value);
+void bind_push_duration(lua_State *L, const struct cqlua_value *value);
+int bind_push_number_text(lua_State *L, const struct cqlua_value *value); /* 0, or a code and nothing pushed */
+int bind_push_value_text(lua_State *L, const struct cqlua_value *value);  /* cqlua_value_text's: 1, or 0 and nothing pushed */
+int bind_concat(lua_State *L);                                            /* __concat of what has __tostring */
+
 /* Rows. `names` and `metatable` are stack indexes of the shape's; rows go to the table at `into`, at first and up. Gives 0, or 1:
  * pushed an error object. */
 struct bind_builder {
@@ -182,7 +205,6 @@ struct bind_builder {
     uint32_t row; /* number within the page of the first one, for errors */
 };
 int bind_rows_build(lua_State *L, const struct bind_builder *build, const struct cqlua_result *result, struct cqlua_rows *cursor);
-int bind_push_int64(lua_State *L, int64_t value, unsigned bigint); /* 0, or 1: inexact as a number, nothing pushed */
 
 /* Results. */
 void bind_push_shape(lua_State *L, struct bind_session *session, const struct cqlua_result *result);
@@ -198,6 +220,10 @@ void bind_open_statement(lua_State *L);
 void bind_open_page(lua_State *L);
 void bind_open_info(lua_State *L);
 void bind_open_pump(lua_State *L);
-void bind_open_value(lua_State *L);
+void bind_open_whole(lua_State *L);
+void bind_open_number(lua_State *L);
+void bind_open_duration(lua_State *L);
+void bind_open_uuid(lua_State *L);
+void bind_open_collection(lua_State *L);
 
 #endif

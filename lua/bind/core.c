@@ -53,6 +53,27 @@ const void *bind_type(lua_State *L, const char *name, const luaL_Reg *metamethod
     return type;
 }
 
+int bind_push_value_text(lua_State *L, const struct cqlua_value *value)
+{
+    char text[CQLUA_TEXT_MAX];
+    int len = cqlua_value_text(value, text);
+    if (len < 0) return 0;
+    lua_pushlstring(L, text, (size_t)len);
+    return 1;
+}
+
+int bind_concat(lua_State *L)
+{
+    int i;
+    for (i = 1; i <= 2; i++)
+        if (!luaL_callmeta(L, i, "__tostring")) {
+            if (!lua_isstring(L, i)) luaL_error(L, "attempt to concatenate a %s value", luaL_typename(L, i));
+            lua_pushvalue(L, i);
+        }
+    lua_concat(L, 2);
+    return 1;
+}
+
 static int keep(lua_State *L, const char *field)
 {
     lua_getfield(L, 1, field);
@@ -92,15 +113,16 @@ static int core_pinned(lua_State *L)
     return 1;
 }
 
-static int core_uuid(lua_State *L)
+/* object_kind(value): "varint", "decimal" or "duration"; nothing for all else. */
+static int core_object_kind(lua_State *L)
 {
-    uint8_t bytes[16];
-    char text[CQLUA_TEXT_MAX];
-    struct cqlua_value value = {.kind = CQLUA_KIND_UUID, .bytes = {bytes, sizeof bytes}};
-    int len, rc = cqlua_uuid(bytes);
-    if (rc < 0) return luaL_error(L, "%s", cqlua_strerror(rc));
-    len = cqlua_value_text(&value, text);
-    lua_pushlstring(L, text, len < 0 ? 0 : (size_t)len);
+    const struct bind_state *state = bind_state_of(L);
+    const char *kind = bind_test(L, 1, state->varint_type)     ? "varint"
+                       : bind_test(L, 1, state->decimal_type)  ? "decimal"
+                       : bind_test(L, 1, state->duration_type) ? "duration"
+                                                               : NULL;
+    if (kind == NULL) return 0;
+    lua_pushstring(L, kind);
     return 1;
 }
 
@@ -148,8 +170,12 @@ static void push_kinds(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"setup", core_setup}, {"box", core_box},   {"pinned", core_pinned},
-    {"uuid", core_uuid},   {"wall", core_wall}, {"consistencies", core_consistencies},
+    {"setup", core_setup},
+    {"box", core_box},
+    {"pinned", core_pinned},
+    {"wall", core_wall},
+    {"object_kind", core_object_kind},
+    {"consistencies", core_consistencies},
     {NULL, NULL},
 };
 
@@ -166,7 +192,11 @@ static int open_all(lua_State *L)
     bind_open_page(L);
     bind_open_info(L);
     bind_open_pump(L);
-    bind_open_value(L);
+    bind_open_whole(L);
+    bind_open_number(L);
+    bind_open_duration(L);
+    bind_open_uuid(L);
+    bind_open_collection(L);
     push_kinds(L);
     lua_setfield(L, -2, "kinds");
     lua_pushlightuserdata(L, NULL);
@@ -184,6 +214,7 @@ int luaopen_cqlua_core(lua_State *L)
 {
     struct bind_state *state = bind_new_userdata(L, sizeof *state);
     memset(state, 0, sizeof *state);
+    state->int64_kind = state->int64_make = state->nearest = LUA_NOREF;
     lua_pushcclosure(L, open_all, 1);
     lua_call(L, 0, 1);
     return 1;

@@ -3,6 +3,16 @@
 
 #include <string.h>
 
+void bind_param_of(const struct cqlua_column *column, struct bind_param *param)
+{
+    param->kind = (uint8_t)column->kind;
+    param->width = (uint8_t)column->width;
+    param->count = column->count;
+    param->name = column->name.base;
+    param->type = column->type;
+    param->is_ascii = strcmp(column->type, "ascii") == 0;
+}
+
 static void set_param(struct bind_prepared *held, int index)
 {
     struct cqlua_column column;
@@ -11,11 +21,7 @@ static void set_param(struct bind_prepared *held, int index)
     memset(param, 0, sizeof *param);
     param->name = param->type = "";
     if (cqlua_prepared_params_column(held->prepared, index, &column) < 0) return;
-    param->kind = (uint8_t)column.kind;
-    param->width = (uint8_t)column.width;
-    param->name = column.name.base;
-    param->type = column.type;
-    param->is_ascii = strcmp(column.type, "ascii") == 0;
+    bind_param_of(&column, param);
     param->is_first = 1;
     for (i = 0; i < index; i++)
         if (strcmp(held->params[i].name, param->name) == 0) param->is_first = 0;

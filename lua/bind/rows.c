@@ -34,27 +34,72 @@ static int push_whole(struct reading *r, int64_t value, unsigned bigint)
 
 static int push_text(struct reading *r, const struct cqlua_value *value)
 {
-    char text[CQLUA_TEXT_MAX];
-    int len = cqlua_value_text(value, text);
-    if (len < 0) return wrong(r, CQLUA_EPROTOCOL, "does not decode");
-    lua_pushlstring(r->L, text, (size_t)len);
+    return bind_push_value_text(r->L, value) ? 0 : wrong(r, CQLUA_EPROTOCOL, "does not decode");
+}
+
+/* A varint or decimal: an object; as a key its digits. */
+static int push_number(struct reading *r, const struct cqlua_value *value)
+{
+    if (!r->as_key) bind_push_number(r->L, value);
+    else if (bind_push_number_text(r->L, value) < 0) return wrong(r, CQLUA_ENO_MEMORY, "is too large for the memory");
     return 0;
 }
 
-/* A list or set: an array. A null element, which would leave a hole, is cqlua.null. */
+static int end_of(struct reading *r, const struct cqlua_rows *elements)
+{
+    return cqlua_rows_status(elements) < 0 ? wrong(r, CQLUA_EPROTOCOL, "does not decode") : 0;
+}
+
+/* A null, which would leave a hole in a table, becomes cqlua.null. */
+static void mark_null(lua_State *L)
+{
+    if (!lua_isnil(L, -1)) return;
+    lua_pop(L, 1);
+    lua_pushlightuserdata(L, NULL);
+}
+
+/* A list, set or vector: an array. */
 static int push_list(struct reading *r, struct cqlua_rows *elements)
 {
     int place = 0;
     lua_newtable(r->L);
     while (cqlua_rows_next(elements)) {
         if (push_cell(r, elements, 0)) return 1;
-        if (lua_isnil(r->L, -1)) {
-            lua_pop(r->L, 1);
-            lua_pushlightuserdata(r->L, NULL);
-        }
+        mark_null(r->L);
         lua_rawseti(r->L, -2, ++place);
     }
-    return cqlua_rows_status(elements) < 0 ? wrong(r, CQLUA_EPROTOCOL, "does not decode") : 0;
+    return end_of(r, elements);
+}
+
+/* A tuple: an array with holes, and its length as n. */
+static int push_tuple(struct reading *r, struct cqlua_rows *elements)
+{
+    int i, count = cqlua_rows_columns_count(elements);
+    lua_createtable(r->L, count, 1);
+    while (cqlua_rows_next(elements))
+        for (i = 0; i < count; i++) {
+            if (push_cell(r, elements, i)) return 1;
+            lua_rawseti(r->L, -2, i + 1);
+        }
+    lua_pushinteger(r->L, count);
+    lua_setfield(r->L, -2, "n");
+    return end_of(r, elements);
+}
+
+/* A UDT: a table by field. */
+static int push_udt(struct reading *r, struct cqlua_rows *elements)
+{
+    struct cqlua_column column;
+    int i, count = cqlua_rows_columns_count(elements);
+    lua_createtable(r->L, 0, count);
+    while (cqlua_rows_next(elements))
+        for (i = 0; i < count; i++) {
+            if (cqlua_rows_column(elements, i, &column) < 0) continue;
+            lua_pushlstring(r->L, column.name.base, column.name.len);
+            if (push_cell(r, elements, i)) return 1;
+            lua_rawset(r->L, -3);
+        }
+    return end_of(r, elements);
 }
 
 static int push_pair(struct reading *r, const struct cqlua_rows *elements)
@@ -62,7 +107,23 @@ static int push_pair(struct reading *r, const struct cqlua_rows *elements)
     r->as_key = 1;
     if (push_cell(r, elements, 0)) return 1;
     r->as_key = 0;
-    return push_cell(r, elements, 1);
+    if (push_cell(r, elements, 1)) return 1;
+    mark_null(r->L);
+    return 0;
+}
+
+/* The pair on top goes to the table under it. */
+static int set_pair(struct reading *r)
+{
+    lua_State *L = r->L;
+    if (lua_isnil(L, -2) || (lua_type(L, -2) == LUA_TNUMBER && isnan(lua_tonumber(L, -2))))
+        return wrong(r, CQLUA_EPROTOCOL, "has a key that no Lua table can have");
+    lua_pushvalue(L, -2);
+    lua_rawget(L, -4);
+    if (!lua_isnil(L, -1)) return wrong(r, CQLUA_EPROTOCOL, "has two keys that are one in a Lua table");
+    lua_pop(L, 1);
+    lua_rawset(L, -3);
+    return 0;
 }
 
 /* A map: a table; where the keys are tables themselves, an array of { key, value }. */
@@ -79,13 +140,21 @@ static int push_map(struct reading *r, struct cqlua_rows *elements)
             lua_rawseti(L, -3, 2);
             lua_rawseti(L, -2, 1);
             lua_rawseti(L, -2, ++place);
-        } else if (lua_isnil(L, -2) || (lua_type(L, -2) == LUA_TNUMBER && isnan(lua_tonumber(L, -2)))) {
-            return wrong(r, CQLUA_EPROTOCOL, "has a key that no Lua table can have");
-        } else {
-            lua_rawset(L, -3);
+        } else if (set_pair(r)) {
+            return 1;
         }
     }
-    return cqlua_rows_status(elements) < 0 ? wrong(r, CQLUA_EPROTOCOL, "does not decode") : 0;
+    return end_of(r, elements);
+}
+
+static int push_elements(struct reading *r, struct cqlua_rows *elements, enum cqlua_kind kind)
+{
+    switch ((int)kind) {
+    case CQLUA_KIND_MAP: return push_map(r, elements);
+    case CQLUA_KIND_TUPLE: return push_tuple(r, elements);
+    case CQLUA_KIND_UDT: return push_udt(r, elements);
+    default: return push_list(r, elements);
+    }
 }
 
 static int push_collection(struct reading *r, const struct cqlua_rows *rows, int index, enum cqlua_kind kind)
@@ -98,7 +167,7 @@ static int push_collection(struct reading *r, const struct cqlua_rows *rows, int
     if (rc < 0) return wrong(r, CQLUA_EPROTOCOL, "does not decode");
     r->depth++;
     r->as_key = 0;
-    rc = kind == CQLUA_KIND_MAP ? push_map(r, &elements) : push_list(r, &elements);
+    rc = push_elements(r, &elements, kind);
     r->as_key = was_key;
     r->depth--;
     return rc;
@@ -120,23 +189,23 @@ static int push_cell(struct reading *r, const struct cqlua_rows *rows, int index
     case CQLUA_KIND_FLOAT:
     case CQLUA_KIND_DOUBLE: lua_pushnumber(L, value.f64); return 0;
     case CQLUA_KIND_TEXT:
-    case CQLUA_KIND_BLOB: lua_pushlstring(L, value.bytes.base, value.bytes.len); return 0;
+    case CQLUA_KIND_BLOB:
+    case CQLUA_KIND_CUSTOM: lua_pushlstring(L, value.bytes.base, value.bytes.len); return 0;
     case CQLUA_KIND_TIMESTAMP: return push_whole(r, value.i64, BIND_NUMBER);
     case CQLUA_KIND_UUID:
     case CQLUA_KIND_INET:
     case CQLUA_KIND_DATE:
     case CQLUA_KIND_TIME: return push_text(r, &value);
-    case CQLUA_KIND_LIST:
-    case CQLUA_KIND_MAP: return push_collection(r, rows, index, value.kind);
-    case CQLUA_KIND_TUPLE:
     case CQLUA_KIND_VARINT:
-    case CQLUA_KIND_DECIMAL:
-    case CQLUA_KIND_DURATION:
+    case CQLUA_KIND_DECIMAL: return push_number(r, &value);
+    case CQLUA_KIND_DURATION: bind_push_duration(L, &value); return 0;
+    case CQLUA_KIND_LIST:
     case CQLUA_KIND_VECTOR:
-    case CQLUA_KIND_UDT:
-    case CQLUA_KIND_CUSTOM: break;
+    case CQLUA_KIND_MAP:
+    case CQLUA_KIND_TUPLE:
+    case CQLUA_KIND_UDT: break;
     }
-    return wrong(r, CQLUA_EUNSUPPORTED, "has a type that this version of cqlua does not read");
+    return push_collection(r, rows, index, value.kind);
 }
 
 static void push_failure(struct reading *r, const struct cqlua_result *result, int index, uint32_t row)

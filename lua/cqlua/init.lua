@@ -38,12 +38,17 @@ local cqlua = {
   iso = types.iso,
   now = types.now,
   uuid = types.uuid,
+  timeuuid = types.timeuuid,
+  timeuuid_ms = types.timeuuid_ms,
+  varint = types.varint,
+  decimal = types.decimal,
+  duration = types.duration,
+  blob = types.blob,
 }
 
 -- What api.md names and this version does not have.
 local LATER = {}
-local words = "group retry queue semaphore on_signal step adopt json prometheus plain varint decimal duration "
-  .. "timeuuid timeuuid_ms"
+local words = "group retry queue semaphore on_signal step adopt json prometheus plain"
 for name in words:gmatch "%S+" do LATER[name] = true end
 
 return setmetatable(cqlua, {

@@ -1,5 +1,6 @@
--- Values that Lua has no type for: 64-bit integers, null and unset, times as text.
+-- Values that Lua has no type for: 64-bit integers, null and unset, varints, decimals and durations, times as text.
 -- On LuaJIT with FFI a bigint is int64_t cdata, on Lua 5.3 and later an integer; elsewhere a decimal string.
+-- Varints, decimals and durations are objects of the core: immutable userdata.
 
 local core = require "cqlua.core"
 local errors = require "cqlua.error"
@@ -26,6 +27,8 @@ end or nil
 
 M.int64_make = has_ffi and function() return box[0] end or nil
 
+core.use_nearest(errors.nearest)
+
 local function is_cdata(value)
   return type(value) == "cdata" and M.int64_kind(value) ~= nil
 end
@@ -45,27 +48,70 @@ function M.int64(value)
   return nil, errors.new("invalid_value", "'" .. text .. "' is no whole number within 64 bits")
 end
 
-local function inexact(value)
-  return nil, errors.new("invalid_value", M.text(value) .. " is beyond 2^53: as a number it would be inexact")
+local SHOWN = 40 -- bytes of a text that a message shows
+
+local function maker(name, expected)
+  local make = core[name]
+  return function(value)
+    local object, why = make(value)
+    if object ~= nil then return object end
+    if not why then errors.misuse("%s: %s expected, got %s", name, expected, type(value)) end
+    local shown = type(value) == "string" and "'" .. value:sub(1, SHOWN) .. "'" or "this " .. type(value)
+    return nil, errors.new("invalid_value", shown .. " is no " .. name .. ": " .. why)
+  end
+end
+
+-- A whole number of any size: from text, a whole number, a 64-bit integer. Exact, or nil, err.
+M.varint = maker("varint", "a whole number, or one as text,")
+
+-- A decimal number of any size; from text, and what a varint is made from. Exact, or nil, err.
+M.decimal = maker("decimal", "a whole number, or a number as text,")
+
+local duration = maker("duration", "text or { months =, days =, nanoseconds = }")
+local DURATION_PARTS = { months = true, days = true, nanoseconds = true }
+
+-- A duration: from text ("1h30m", "P1DT12H") or from its parts. Exact, or nil, err.
+function M.duration(value)
+  for part in pairs(type(value) == "table" and value or {}) do
+    if not DURATION_PARTS[part] then
+      errors.misuse("duration: unknown part '%s'%s", tostring(part), errors.hint(part, DURATION_PARTS))
+    end
+  end
+  return duration(value)
+end
+
+-- Bytes for a blob: the string as it is.
+function M.blob(bytes)
+  if type(bytes) ~= "string" then errors.misuse("blob: a string expected, got %s", type(bytes)) end
+  return bytes
+end
+
+local function inexact(value, why)
+  return nil, errors.new("invalid_value", M.text(value):sub(1, SHOWN) .. " " .. why)
+end
+
+local function whole_number(whole)
+  local number = tonumber(whole)
+  if number >= -EXACT and number <= EXACT and M.text(number) == M.text(whole) then return number end
+  return inexact(whole, "is beyond 2^53: as a number it would be inexact")
+end
+
+local function object_number(value)
+  local number = core.exact(value)
+  if number ~= nil then return number end
+  return inexact(value, "would be inexact as a number")
 end
 
 -- The value as a Lua number (a double): exact, or nil, err.
 function M.number(value)
-  if is_integer(value) then
-    if math.abs(value) <= EXACT then return value end
-    return inexact(value)
-  end
+  local kind = core.object_kind(value)
+  if kind == "varint" or kind == "decimal" then return object_number(value) end
+  if is_cdata(value) or is_integer(value) then return whole_number(value) end
   if type(value) == "number" then return value end
-  local whole = value
-  if type(value) == "string" then
-    whole = core.int64(value)
-    if whole == nil then return M.int64(value) end
-    if not is_cdata(whole) then return M.number(tonumber(whole)) end
-  end
-  if not is_cdata(whole) then errors.misuse("number: an integer expected, got %s", type(value)) end
-  local number = tonumber(whole)
-  if math.abs(number) > EXACT or whole ~= number then return inexact(whole) end
-  return number
+  if type(value) ~= "string" then errors.misuse("number: an integer or a decimal expected, got %s", type(value)) end
+  local whole, err = M.int64(value)
+  if whole == nil then return nil, err end
+  return whole_number(whole)
 end
 
 -- The value as text: 64-bit integers without their suffix, whole numbers without a fraction.
@@ -75,9 +121,10 @@ function M.text(value)
   return tostring(value)
 end
 
--- The value as a table key that finds it again: cdata as text, all else as it is.
+-- The value as a table key that finds it again: 64-bit integers, varints, decimals and durations as text, all else as
+-- it is.
 function M.key(value)
-  if type(value) == "cdata" then return M.text(value) end
+  if type(value) == "cdata" or core.object_kind(value) then return M.text(value) end
   return value
 end
 
@@ -113,5 +160,24 @@ M.now = core.wall
 
 -- A new random UUID, as text.
 M.uuid = core.uuid
+
+-- A new time-based UUID, as text: of now (each later than the one before), or of a time in milliseconds since 1970.
+function M.timeuuid(milliseconds)
+  if milliseconds == nil then return core.timeuuid() end
+  if type(milliseconds) ~= "number" or milliseconds % 1 ~= 0 then
+    errors.misuse("timeuuid: whole milliseconds since 1970 expected, got %s", tostring(milliseconds))
+  end
+  local uuid = core.timeuuid(milliseconds)
+  if uuid then return uuid end
+  return nil, errors.new("invalid_value", M.text(milliseconds) .. " is no time that a timeuuid can have")
+end
+
+-- The time of a time-based UUID, in milliseconds since 1970; nil, err if it is none.
+function M.timeuuid_ms(uuid)
+  if type(uuid) ~= "string" then errors.misuse("timeuuid_ms: a string expected, got %s", type(uuid)) end
+  local milliseconds = core.timeuuid_ms(uuid)
+  if milliseconds then return milliseconds end
+  return nil, errors.new("invalid_value", "'" .. uuid:sub(1, SHOWN) .. "' is no time-based UUID")
+end
 
 return M
