@@ -248,9 +248,9 @@ static void C3_a_pinned_version_that_the_server_refuses_says_what_to_do(void **s
 static void C3_a_server_too_old_is_told_apart(void **state)
 {
     struct sim *sim = *state;
-    sim->nodes[0].version_highest = 3;
+    sim->nodes[0].version_highest = 2;
     const struct cqlua_error *error = open_fails(sim, 1, CQLUA_EUNSUPPORTED);
-    assert_has(error->message, "this client speaks v4 to v5");
+    assert_has(error->message, "the server speaks native protocol v2, this client v3 to v5");
     assert_true(sim->connects <= 2);
 }
 

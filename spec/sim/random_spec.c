@@ -96,6 +96,20 @@ static void some_execute(struct course *course)
     sim_call(course->sim, call)->keyspace = course->prepared_keyspace[which];
 }
 
+static void some_batch(struct course *course)
+{
+    struct cqlua_call options = some_options(course);
+    struct cqlua_prepared *prepared[3];
+    int count = 0;
+    for (int i = 0; i < course->prepared_count && count < 3; i++) {
+        bool is_write = strncmp((const char *)cqlua_prepared_text(course->prepared[i]).base, "INSERT", 6) == 0;
+        bool is_here = course->prepared_keyspace[i] == present_keyspace(course);
+        if (is_write && is_here) prepared[count++] = course->prepared[i];
+    }
+    size_t call = sim_batch(course->sim, prepared, count, &options);
+    sim_call(course->sim, call)->keyspace = present_keyspace(course);
+}
+
 static void some_prepare(struct course *course)
 {
     size_t call = sim_prepare(course->sim, texts[dice(course, 3)]);
@@ -130,7 +144,9 @@ static void some_cancel(struct course *course)
 
 static void act(struct course *course)
 {
-    switch (dice(course, 16)) {
+    switch (dice(course, 18)) {
+    case 16:
+    case 17: some_batch(course); break;
     case 0: some_prepare(course); break;
     case 1: some_use(course); break;
     case 2:
@@ -153,8 +169,10 @@ static void run(struct sim *sim, uint64_t seed)
     sim_init(sim, seed);
     course.nodes = 1 + (int)sim_random(sim, 3);
     for (int i = 0; i < course.nodes; i++) sim->nodes[i].latency_us = 100 + sim_random(sim, 3000);
-    if (sim_random(sim, 2) == 0) sim->nodes[sim_random(sim, course.nodes)].version_highest = 4;
-    sim->options.protocol_version = sim_random(sim, 4) == 0 ? 4 : 0;
+    int lowest = 3 + (int)sim_random(sim, 3);
+    sim->nodes[sim_random(sim, course.nodes)].version_highest = lowest;
+    sim->options.protocol_version = sim_random(sim, 4) == 0 ? lowest : 0;
+    sim->options.compression = sim_random(sim, 3) == 0 ? "lz4" : NULL;
     sim->options.max_in_flight = sim_random(sim, 2) == 0 ? 4 + (int32_t)sim_random(sim, 60) : 0;
     sim->options.reconnect_max_ms = 2000;
     sim->options.keyspace = "one";

@@ -79,8 +79,228 @@ static void Q1_defaults_are_the_sessions(void **state)
     sim_assert_answer(sim, sim_query(sim, "SELECT"));
     assert_int_equal(seen.consistency, CQLUA_ONE);
     assert_int_equal(seen.page_size, 100);
-    assert_false(seen.has_timestamp || seen.has_now_in_seconds);
+    assert_false(seen.has_now_in_seconds);
     assert_int_equal(seen.serial_consistency, -1);
+}
+
+/* --- write times ----------------------------------------------------------------------------------------------------------- */
+
+static int64_t last_seen_us;
+static bool is_later(struct sim_message *message)
+{
+    if (message->request.opcode != OP_QUERY) return false;
+    assert_true(message->request.parameters.has_timestamp);
+    assert_true(message->request.parameters.timestamp > last_seen_us);
+    last_seen_us = message->request.parameters.timestamp;
+    return false;
+}
+
+static void fault_14_write_times_only_rise_also_when_the_clock_steps_back(void **state)
+{
+    struct sim *sim = *state;
+    last_seen_us = 0;
+    sim->hook = is_later;
+    sim_connect(sim, 1);
+    for (int i = 0; i < 50; i++) sim_query(sim, "INSERT"); /* all of one turn */
+    sim_run_calls(sim, 1000000);
+    sim->wall_ahead_us = -3600000000LL;
+    for (int i = 0; i < 50; i++) sim_assert_answer(sim, sim_query(sim, "INSERT"));
+    sim->wall_ahead_us = 3600000000LL;
+    for (int i = 0; i < 50; i++) sim_assert_answer(sim, sim_query(sim, "INSERT"));
+}
+
+static int64_t attempts_seen[8];
+static int attempts_count;
+static bool lose_the_first(struct sim_message *message)
+{
+    if (message->request.opcode != OP_QUERY) return false;
+    attempts_seen[attempts_count++ & 7] = message->request.parameters.timestamp;
+    return attempts_count < 3;
+}
+
+static void Y7_all_attempts_of_a_request_have_one_write_time(void **state)
+{
+    struct sim *sim = *state;
+    struct cqlua_call options = sim_call_options();
+    options.idempotent = CQLUA_YES;
+    options.attempt_timeout_ms = 100;
+    attempts_count = 0;
+    sim->hook = lose_the_first;
+    sim_connect(sim, 3);
+    sim_assert_answer(sim, sim_query_with(sim, "INSERT", &options));
+    assert_int_equal(attempts_count, 3);
+    assert_true(attempts_seen[0] == attempts_seen[1] && attempts_seen[1] == attempts_seen[2]);
+}
+
+static bool has_no_time(struct sim_message *message)
+{
+    if (message->request.opcode == OP_QUERY) assert_false(message->request.parameters.has_timestamp);
+    return false;
+}
+
+static void Q1_the_server_may_give_the_write_times(void **state)
+{
+    struct sim *sim = *state;
+    sim->options.server_timestamps = 1;
+    sim->hook = has_no_time;
+    sim_connect(sim, 1);
+    sim_assert_answer(sim, sim_query(sim, "INSERT"));
+}
+
+/* --- batches --------------------------------------------------------------------------------------------------------------- */
+
+static void batches(struct sim *sim, int version, const char *compression)
+{
+    static const char *const texts[] = {"INSERT INTO a (x) VALUES (?)", "INSERT INTO b (x, y) VALUES (?, ?)",
+                                        "INSERT INTO c (x) VALUES (?)"};
+    struct cqlua_prepared *prepared[3];
+    sim->options.protocol_version = version;
+    sim->options.compression = compression;
+    sim_connect(sim, 2);
+    for (int i = 0; i < 3; i++) prepared[i] = sim_wait(sim, sim_prepare(sim, texts[i]))->prepared;
+    for (int i = 0; i < 20; i++) {
+        if (i % 5 == 4) sim_node_forget(&sim->nodes[i % 2]); /* all three: each is told again, once */
+        sim_assert_answer(sim, sim_batch(sim, prepared, i % 4, NULL));
+    }
+    assert_true(sim->nodes[0].batches + sim->nodes[1].batches >= 20);
+    char large[300000] = "INSERT 'large'"; /* three segments, or one frame */
+    memset(large + 14, ' ', sizeof large - 15);
+    sim_assert_answer(sim, sim_text(sim, large, NULL));
+    assert_true((sim->nodes[0].compressed + sim->nodes[1].compressed > 0) == (compression != NULL));
+}
+
+static void Q1_fault_38_batches_mix_texts_and_prepared_statements_on_v3(void **state)
+{
+    batches(*state, 3, NULL);
+}
+static void Q1_fault_38_batches_mix_texts_and_prepared_statements_on_v4_with_lz4(void **state)
+{
+    batches(*state, 4, "lz4");
+}
+static void Q1_fault_38_batches_mix_texts_and_prepared_statements_on_v5(void **state)
+{
+    batches(*state, 5, NULL);
+}
+static void Q1_fault_38_batches_mix_texts_and_prepared_statements_on_v5_with_lz4(void **state)
+{
+    batches(*state, 5, "lz4");
+}
+
+static void Q1_an_empty_batch_sends_nothing(void **state)
+{
+    struct sim *sim = *state;
+    struct cqlua_batch batch;
+    sim_connect(sim, 1);
+    size_t call = sim_query(sim, "SELECT"); /* its slot is used for the batch's completion */
+    sim_assert_answer(sim, call);
+    cqlua_batch_init(&batch, sim->session, CQLUA_BATCH_LOGGED);
+    struct cqlua_queue *queue = cqlua_queue_new(NULL);
+    struct cqlua_completion done;
+    assert_true(cqlua_batch_submit(&batch, queue, 7) > 0);
+    sim_run_for(sim, 1000);
+    assert_int_equal(cqlua_take(queue, &done, 1), 1);
+    assert_true(done.tag == 7 && done.error == NULL && cqlua_result_count(done.result) == 0);
+    cqlua_completions_release(&done, 1);
+    cqlua_queue_free(queue);
+    cqlua_batch_dispose(&batch);
+    assert_int_equal(sim->nodes[0].batches, 0);
+}
+
+static void Q2_a_statement_that_does_not_fit_names_its_place_in_the_batch(void **state)
+{
+    struct sim *sim = *state;
+    struct cqlua_statement st;
+    struct cqlua_batch batch;
+    sim_connect(sim, 1);
+    struct cqlua_prepared *prepared = sim_wait(sim, sim_prepare(sim, "INSERT INTO a (x) VALUES (?)"))->prepared;
+    cqlua_batch_init(&batch, sim->session, CQLUA_BATCH_COUNTER);
+    cqlua_statement_init(&st, prepared);
+    cqlua_bind_text(&st, 0, "x", 1);
+    assert_int_equal(cqlua_batch_add(&batch, &st), 0);
+    cqlua_statement_reset(&st);
+    assert_int_equal(cqlua_batch_add(&batch, &st), CQLUA_EINVALID_VALUE);
+    const struct cqlua_error *error = cqlua_batch_error(&batch);
+    assert_int_equal(error->index, 1);
+    assert_string_equal(error->column, "token");
+    assert_non_null(strstr(error->message, "statement 2 of the batch"));
+    assert_int_equal(cqlua_batch_submit(&batch, sim->queue, 0), CQLUA_EINVALID_VALUE);
+    cqlua_statement_dispose(&st);
+    cqlua_batch_dispose(&batch);
+}
+
+/* --- what v3 cannot say ---------------------------------------------------------------------------------------------------- */
+
+static void Q9_fault_18_unset_on_v3_is_refused_before_anything_is_sent(void **state)
+{
+    struct sim *sim = *state;
+    struct cqlua_statement st;
+    sim->options.protocol_version = 3;
+    sim_connect(sim, 1);
+    struct cqlua_prepared *prepared = sim_wait(sim, sim_prepare(sim, "INSERT INTO b (x, y) VALUES (?, ?)"))->prepared;
+    struct cqlua_queue *queue = cqlua_queue_new(NULL);
+    struct cqlua_completion done;
+    cqlua_statement_init(&st, prepared);
+    cqlua_bind_text(&st, 0, "x", 1);
+    cqlua_bind_unset(&st, 1);
+    assert_true(cqlua_submit(sim->session, &st, queue, 0) > 0);
+    cqlua_statement_dispose(&st);
+    sim_run_for(sim, 1000);
+    assert_int_equal(cqlua_take(queue, &done, 1), 1);
+    assert_int_equal(done.error->code, CQLUA_EINVALID_VALUE);
+    assert_non_null(strstr(done.error->message, "'token' (text): protocol v3 has no unset value"));
+    cqlua_completions_release(&done, 1);
+    cqlua_queue_free(queue);
+    assert_int_equal(sim->nodes[0].executes, 0);
+}
+
+/* --- custom payload -------------------------------------------------------------------------------------------------------- */
+
+static bool echo_payload(struct sim_message *message)
+{
+    if (message->request.opcode != OP_QUERY) return false;
+    struct buffer body;
+    struct cqlua_slice payload = message->request.payload;
+    buffer_init(&body, message->sim->memory, 4096);
+    put_raw(&body, payload.base, payload.len);
+    encode_result_void(&body);
+    sim_reply_on(message, message->header.stream, payload.len > 0 ? FRAME_PAYLOAD : 0, OP_RESULT, &body);
+    buffer_dispose(&body);
+    return true;
+}
+
+static void Q1_custom_payload_goes_both_ways(void **state)
+{
+    struct sim *sim = *state;
+    const struct cqlua_payload sent[] = {{{"key", 3}, {"value", 5}}, {{"none", 4}, {NULL, 0}}, {{"empty", 5}, {"", 0}}};
+    struct cqlua_call options = sim_call_options();
+    struct cqlua_payload got;
+    options.payload = sent;
+    options.payload_count = 3;
+    sim->hook = echo_payload;
+    sim_connect(sim, 1);
+    const struct sim_call *call = sim_wait(sim, sim_query_with(sim, "INSERT", &options));
+    assert_int_equal(call->code, 0);
+    assert_int_equal(cqlua_result_payload_count(call->result), 3);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(cqlua_result_payload(call->result, i, &got), 0);
+        assert_true(slice_equal(got.name, sent[i].name) && slice_equal(got.value, sent[i].value));
+        assert_int_equal(got.value.base == NULL, sent[i].value.base == NULL);
+    }
+    assert_int_equal(cqlua_result_payload(call->result, 3, &got), CQLUA_EMISUSE);
+}
+
+static void Q1_custom_payload_needs_v4(void **state)
+{
+    struct sim *sim = *state;
+    const struct cqlua_payload sent = {{"key", 3}, {"value", 5}};
+    struct cqlua_call options = sim_call_options();
+    options.payload = &sent;
+    options.payload_count = 1;
+    sim->options.protocol_version = 3;
+    sim_connect(sim, 1);
+    size_t call = sim_query_with(sim, "INSERT", &options);
+    sim_assert_error(sim, call, CQLUA_EUNSUPPORTED);
+    assert_non_null(strstr(sim_call(sim, call)->error->message, "`custom_payload`"));
 }
 
 static void Q1_numbers_in_other_units_are_refused(void **state)
@@ -685,6 +905,18 @@ int main(void)
         cmocka_unit_test_sim(Q1_requests_of_one_session_overlap),
         cmocka_unit_test_sim(Q1_options_of_a_call_are_sent),
         cmocka_unit_test_sim(Q1_defaults_are_the_sessions),
+        cmocka_unit_test_sim(fault_14_write_times_only_rise_also_when_the_clock_steps_back),
+        cmocka_unit_test_sim(Y7_all_attempts_of_a_request_have_one_write_time),
+        cmocka_unit_test_sim(Q1_the_server_may_give_the_write_times),
+        cmocka_unit_test_sim(Q1_fault_38_batches_mix_texts_and_prepared_statements_on_v3),
+        cmocka_unit_test_sim(Q1_fault_38_batches_mix_texts_and_prepared_statements_on_v4_with_lz4),
+        cmocka_unit_test_sim(Q1_fault_38_batches_mix_texts_and_prepared_statements_on_v5),
+        cmocka_unit_test_sim(Q1_fault_38_batches_mix_texts_and_prepared_statements_on_v5_with_lz4),
+        cmocka_unit_test_sim(Q1_an_empty_batch_sends_nothing),
+        cmocka_unit_test_sim(Q2_a_statement_that_does_not_fit_names_its_place_in_the_batch),
+        cmocka_unit_test_sim(Q9_fault_18_unset_on_v3_is_refused_before_anything_is_sent),
+        cmocka_unit_test_sim(Q1_custom_payload_goes_both_ways),
+        cmocka_unit_test_sim(Q1_custom_payload_needs_v4),
         cmocka_unit_test_sim(Q1_numbers_in_other_units_are_refused),
         cmocka_unit_test_sim(Q7_a_keyspace_per_call_below_v5_is_an_error_that_says_so),
         cmocka_unit_test_sim(Q2_errors_of_the_server_come_with_their_fields_and_the_session_goes_on),

@@ -417,7 +417,7 @@ static bool reply_slowly(struct sim_message *message)
     buffer_init(&out, message->sim->memory, 4096);
     encode_result_void(&body);
     struct frame_header header = {message->header.version, true, 0, message->header.stream, OP_RESULT, 0};
-    sim_put_frame(&out, message->pipe->is_segmented, header, slice(body.base, body.len));
+    sim_put_frame(&out, message->pipe, header, slice(body.base, body.len));
     memcpy(slow_bytes, out.base, out.len);
     slow_len = out.len;
     slow_sent = 0;

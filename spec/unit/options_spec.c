@@ -64,8 +64,9 @@ static void C2_what_cannot_be_meant_is_refused_by_name(void **state)
     REFUSED(max_frame_bytes, 10, CQLUA_EMISUSE);
     REFUSED(page_size, -1, CQLUA_EMISUSE);
     REFUSED(consistency, 11, CQLUA_EMISUSE);
-    REFUSED(protocol_version, 3, CQLUA_EUNSUPPORTED);
+    REFUSED(protocol_version, 2, CQLUA_EUNSUPPORTED);
     REFUSED(protocol_version, 6, CQLUA_EUNSUPPORTED);
+    REFUSED(compression, "snappy", CQLUA_EUNSUPPORTED);
     REFUSED(contact_points, "", CQLUA_EMISUSE);
     REFUSED(contact_points, "a,b:x", CQLUA_EMISUSE);
     REFUSED(keyspace, "", CQLUA_EMISUSE);

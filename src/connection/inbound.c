@@ -121,9 +121,19 @@ static int not_cql(const uint8_t *at, size_t have, struct failure *failure)
     return failure->code;
 }
 
+/* Versions 1 and 2 have another frame: nothing behind the first byte can be read. */
+static int too_old(uint8_t version, struct failure *failure)
+{
+    failure_set(failure, CQLUA_EUNSUPPORTED,
+                "the server speaks native protocol v%d, this client v%d to v%d: Cassandra 2.1 or newer", version, PROTOCOL_LOWEST,
+                PROTOCOL_HIGHEST);
+    return failure->code;
+}
+
 /* Looks at the frame at `at`, of which `have` > 0 bytes are there: its whole length, 0 without its header, or negative. */
 static int64_t measure(const struct inbound *inbound, const uint8_t *at, size_t have, struct failure *failure)
 {
+    if (at[0] == 0x81 || at[0] == 0x82) return too_old(at[0] & 0x7F, failure);
     if (at[0] < 0x83 || at[0] > 0x8F) return not_cql(at, have, failure);
     if (have < FRAME_HEADER) return 0;
     struct frame_header header = frame_header_decode(at);

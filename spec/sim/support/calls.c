@@ -191,6 +191,31 @@ size_t sim_execute(struct sim *sim, struct cqlua_prepared *prepared, const struc
     return submit(sim, index, &st, options);
 }
 
+size_t sim_batch(struct sim *sim, struct cqlua_prepared *const *prepared, int count, const struct cqlua_call *options)
+{
+    size_t index = new_call(sim);
+    struct sim_call *call = sim_call(sim, index);
+    struct cqlua_batch batch;
+    struct cqlua_statement st;
+    char text[64];
+    snprintf(text, sizeof text, "INSERT '%s'", call->token);
+    cqlua_batch_init(&batch, sim->session, CQLUA_BATCH_UNLOGGED);
+    if (options != NULL) batch.options = *options;
+    cqlua_statement_init_text(&st, text);
+    assert_int_equal(cqlua_batch_add(&batch, &st), 0);
+    for (int i = 0; i < count; i++) {
+        cqlua_statement_init(&st, prepared[i]);
+        for (int j = 0; j < cqlua_prepared_params_count(prepared[i]); j++)
+            cqlua_bind_text(&st, j, call->token, strlen(call->token));
+        assert_int_equal(cqlua_batch_add(&batch, &st), 0);
+        cqlua_statement_dispose(&st);
+    }
+    set_timeout(sim, call, batch.options.timeout_ms, false);
+    call->id = cqlua_batch_submit(&batch, sim->queue, index);
+    cqlua_batch_dispose(&batch);
+    return index;
+}
+
 size_t sim_use(struct sim *sim, const char *keyspace)
 {
     size_t index = new_call(sim);

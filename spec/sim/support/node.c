@@ -2,47 +2,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "connection/outbound.h"
+#include "protocol/lz4.h"
 #include "protocol/segment.h"
 #include "sim/support/inside.h"
 
 /* --- frames out ------------------------------------------------------------------------------------------------------------ */
 
-static void put_segment(struct buffer *out, const uint8_t *payload, size_t len, bool is_self_contained)
+void sim_put_frame(struct buffer *out, const struct sim_pipe *pipe, struct frame_header header, struct cqlua_slice body)
 {
-    uint8_t *header = buffer_add(out, SEGMENT_HEADER);
-    assert_non_null(header);
-    segment_header_encode(header, false, &(struct segment_header){(uint32_t)len, is_self_contained, 0});
-    put_raw(out, payload, len);
-    uint8_t *trailer = buffer_add(out, SEGMENT_TRAILER);
-    assert_non_null(trailer);
-    segment_trailer_encode(trailer, payload, len);
-}
-
-static void put_plain_frame(struct buffer *out, struct frame_header header, struct cqlua_slice body)
-{
-    header.length = (uint32_t)body.len;
-    uint8_t *at = buffer_add(out, FRAME_HEADER);
-    assert_non_null(at);
-    frame_header_encode(at, &header);
-    put_raw(out, body.base, body.len);
-}
-
-void sim_put_frame(struct buffer *out, bool is_segmented, struct frame_header header, struct cqlua_slice body)
-{
-    if (!is_segmented) {
-        put_plain_frame(out, header, body);
-        return;
-    }
-    struct buffer frame;
-    buffer_init(&frame, out->memory, INT32_MAX);
-    put_plain_frame(&frame, header, body);
-    bool is_whole = frame.len <= SEGMENT_PAYLOAD_MAX;
-    for (size_t at = 0; at < frame.len;) {
-        size_t part = frame.len - at > SEGMENT_PAYLOAD_MAX ? SEGMENT_PAYLOAD_MAX : frame.len - at;
-        put_segment(out, frame.base + at, part, is_whole);
-        at += part;
-    }
-    buffer_dispose(&frame);
+    struct outbound outbound;
+    uint64_t end;
+    size_t len;
+    outbound_init(&outbound, out->memory, INT32_MAX);
+    outbound.is_segmented = pipe->is_segmented;
+    outbound.is_lz4 = pipe->is_lz4;
+    outbound_begin(&outbound, &header);
+    put_raw(&outbound.buffer, body.base, body.len);
+    assert_int_equal(outbound_end(&outbound, &end, &len), 0);
+    struct cqlua_slice bytes = outbound_peek(&outbound);
+    put_raw(out, bytes.base, bytes.len);
+    outbound_dispose(&outbound);
 }
 
 static bool is_chance(struct sim *sim, int in_ten_thousand)
@@ -55,7 +35,7 @@ static void send_frame(struct sim_pipe *pipe, struct frame_header header, struct
 {
     struct buffer out;
     buffer_init(&out, pipe->node->sim->memory, INT32_MAX);
-    sim_put_frame(&out, pipe->is_segmented, header, body);
+    sim_put_frame(&out, pipe, header, body);
     size_t len = is_broken ? 1 + (size_t)sim_random(pipe->node->sim, (int64_t)out.len - 1) : out.len;
     sim_pipe_send(pipe, out.base, len);
     if (is_broken) sim_pipe_cut(pipe, "Connection reset by peer");
@@ -378,22 +358,82 @@ static void run_statement(struct sim_message *message)
     else sim_reply_code(message, SERVER_SYNTAX_ERROR, "line 1:0 no viable alternative at input");
 }
 
+/* --- batches --------------------------------------------------------------------------------------------------------------- */
+
+/* The first entry that this node has forgotten; false: it knows all of them. */
+static bool has_forgotten(const struct sim_message *message, struct cqlua_slice *id)
+{
+    struct reader entries = reader_of(message->request.batch);
+    for (int i = 0; i < message->request.batch_count; i++) {
+        struct batch_entry entry = read_batch_entry(&entries);
+        if (!entry.is_prepared || message->pipe->node->knows[number_of_id(entry.text)]) continue;
+        *id = entry.text;
+        return true;
+    }
+    return false;
+}
+
+/* One entry, as a message of its own: what is true of those is true of it. */
+static void check_entry(const struct sim_message *message, const struct batch_entry *entry, char token[32])
+{
+    struct sim_message alone = *message;
+    alone.request.opcode = entry->is_prepared ? OP_EXECUTE : OP_QUERY;
+    alone.request.id = alone.request.text = entry->text;
+    alone.request.parameters.values = entry->values;
+    char own[32];
+    sim_message_token(&alone, own);
+    if (token[0] == '\0') memcpy(token, own, sizeof own);
+    assert_string_equal(own, token); /* an entry of another batch */
+    check_keyspace(&alone, own);
+}
+
+static void run_batch(struct sim_message *message)
+{
+    char token[32] = "";
+    if (has_forgotten(message, &message->request.id)) {
+        reply_unprepared(message);
+        return;
+    }
+    struct reader entries = reader_of(message->request.batch);
+    for (int i = 0; i < message->request.batch_count; i++) {
+        struct batch_entry entry = read_batch_entry(&entries);
+        check_entry(message, &entry, token);
+    }
+    if (is_chance(message->sim, message->pipe->node->fails)) sim_reply_code(message, SERVER_OVERLOADED, "busy");
+    else sim_reply_void(message);
+}
+
 /* --- the handshake --------------------------------------------------------------------------------------------------------- */
 
 static void reply_supported(struct sim_message *message)
 {
-    static const struct string_pair versions[] = {{{"PROTOCOL_VERSIONS", 17}, {"3/v3", 4}},
-                                                  {{"PROTOCOL_VERSIONS", 17}, {"4/v4", 4}},
-                                                  {{"PROTOCOL_VERSIONS", 17}, {"5/v5", 4}},
-                                                  {{"CQL_VERSION", 11}, {"3.4.7", 5}}};
+    static const struct string_pair versions[] = {
+        {{"PROTOCOL_VERSIONS", 17}, {"3/v3", 4}},
+        {{"PROTOCOL_VERSIONS", 17}, {"4/v4", 4}},
+        {{"PROTOCOL_VERSIONS", 17}, {"5/v5", 4}},
+    };
     const struct sim_node *node = message->pipe->node;
-    size_t last = (size_t)(node->version_highest >= 5 ? 3 : node->version_highest - 2);
-    struct string_pair said[4];
-    memcpy(said, versions, last * sizeof said[0]);
-    said[last] = versions[3];
+    size_t count = (size_t)(node->version_highest >= 5 ? 3 : node->version_highest - 2);
+    struct string_pair said[5];
+    memcpy(said, versions, count * sizeof said[0]);
+    said[count++] = (struct string_pair){slice_of("CQL_VERSION"), slice_of("3.4.7")};
+    if (node->compression != NULL) said[count++] = (struct string_pair){slice_of("COMPRESSION"), slice_of(node->compression)};
     struct buffer body = body_of(message);
-    encode_supported(&body, said, last + 1);
+    encode_supported(&body, said, count);
     reply_body(message, OP_SUPPORTED, &body);
+}
+
+static bool asks_for_lz4(const struct sim_message *message)
+{
+    struct reader options = reader_of(message->request.options);
+    bool asks = false;
+    for (uint16_t count = read_u16(&options); count > 0; count--) {
+        struct string_pair pair = read_string_pair(&options);
+        if (!slice_equal(pair.name, slice_of("COMPRESSION"))) continue;
+        assert_true(slice_equal(pair.value, slice_of("lz4")) && message->pipe->node->compression != NULL);
+        asks = true;
+    }
+    return asks;
 }
 
 static void startup(struct sim_message *message)
@@ -407,6 +447,7 @@ static void startup(struct sim_message *message)
         reply_body(message, OP_AUTHENTICATE, &body);
     }
     message->pipe->is_segmented = message->header.version >= 5;
+    message->pipe->is_lz4 = asks_for_lz4(message);
 }
 
 static void authenticate(struct sim_message *message)
@@ -451,6 +492,10 @@ void sim_execute_message(struct sim_message *message)
     case OP_QUERY:
         node->queries++;
         run_statement(message);
+        break;
+    case OP_BATCH:
+        node->batches++;
+        run_batch(message);
         break;
     default: sim_reply(message, OP_READY, NULL); break; /* REGISTER */
     }
@@ -522,6 +567,18 @@ static void refuse_version(struct sim_pipe *pipe, struct frame_header header)
     buffer_dispose(&body);
 }
 
+/* A compressed body of v3 or v4, unpacked. */
+static struct cqlua_slice unpacked_body(struct sim_pipe *pipe, struct cqlua_slice body, struct buffer *out)
+{
+    const uint8_t *at = body.base;
+    uint32_t size = load_u32(at);
+    uint8_t *to = buffer_add(out, size);
+    assert_true(pipe->is_lz4 && lz4_becomes(at + 4, body.len - 4, size));
+    assert_int_equal(lz4_decompress(at + 4, body.len - 4, to, size), 0);
+    pipe->node->compressed++;
+    return slice(to, size);
+}
+
 static void got_frame(struct sim_pipe *pipe, const uint8_t *at, size_t whole)
 {
     struct sim_node *node = pipe->node;
@@ -533,8 +590,12 @@ static void got_frame(struct sim_pipe *pipe, const uint8_t *at, size_t whole)
         return;
     }
     int64_t jitter_us = node->jitter_us == 0 ? 0 : sim_random(sim, node->jitter_us);
-    execute_at(new_message(pipe, header, slice(at + FRAME_HEADER, whole - FRAME_HEADER)),
-               sim->now_us + node->latency_us + jitter_us);
+    struct cqlua_slice body = slice(at + FRAME_HEADER, whole - FRAME_HEADER);
+    struct buffer unpacked;
+    buffer_init(&unpacked, sim->memory, INT32_MAX);
+    if (header.flags & FRAME_COMPRESSED) body = unpacked_body(pipe, body, &unpacked);
+    execute_at(new_message(pipe, header, body), sim->now_us + node->latency_us + jitter_us);
+    buffer_dispose(&unpacked);
 }
 
 /* The frames that stand whole at `at`: gives how many bytes they are. */
@@ -550,29 +611,42 @@ static size_t take_frames(struct sim_pipe *pipe, const uint8_t *at, size_t len)
     return done;
 }
 
-static void got_payload(struct sim_pipe *pipe, const struct segment_header *segment, const uint8_t *payload)
+static void got_payload(struct sim_pipe *pipe, bool is_self_contained, struct cqlua_slice payload)
 {
-    if (segment->is_self_contained) {
+    if (is_self_contained) {
         assert_int_equal(pipe->whole.len, 0);
-        assert_int_equal(take_frames(pipe, payload, segment->payload), segment->payload);
+        assert_int_equal(take_frames(pipe, payload.base, payload.len), payload.len);
         return;
     }
-    put_raw(&pipe->whole, payload, segment->payload);
+    put_raw(&pipe->whole, payload.base, payload.len);
     buffer_consume(&pipe->whole, take_frames(pipe, pipe->whole.base, pipe->whole.len));
+}
+
+static void got_compressed_payload(struct sim_pipe *pipe, const struct segment_header *segment, const uint8_t *payload)
+{
+    struct buffer unpacked;
+    buffer_init(&unpacked, pipe->node->sim->memory, SEGMENT_PAYLOAD_MAX);
+    uint8_t *to = buffer_add(&unpacked, segment->uncompressed);
+    assert_true(lz4_becomes(payload, segment->payload, segment->uncompressed));
+    assert_int_equal(lz4_decompress(payload, segment->payload, to, segment->uncompressed), 0);
+    pipe->node->compressed++;
+    got_payload(pipe, segment->is_self_contained, slice(to, segment->uncompressed));
+    buffer_dispose(&unpacked);
 }
 
 /* The segments that stand whole: gives how many bytes they are. */
 static size_t take_segments(struct sim_pipe *pipe, const uint8_t *at, size_t len)
 {
-    size_t done = 0;
-    while (len - done >= SEGMENT_HEADER) {
+    size_t done = 0, header = segment_header_size(pipe->is_lz4);
+    while (len - done >= header) {
         struct segment_header segment;
-        assert_int_equal(segment_header_decode(at + done, false, &segment), 0);
-        size_t whole = SEGMENT_HEADER + (size_t)segment.payload + SEGMENT_TRAILER;
+        assert_int_equal(segment_header_decode(at + done, pipe->is_lz4, &segment), 0);
+        size_t whole = header + (size_t)segment.payload + SEGMENT_TRAILER;
         if (len - done < whole) break;
-        const uint8_t *payload = at + done + SEGMENT_HEADER;
+        const uint8_t *payload = at + done + header;
         assert_int_equal(segment_trailer_check(payload + segment.payload, payload, segment.payload), 0);
-        got_payload(pipe, &segment, payload);
+        if (segment.uncompressed > 0) got_compressed_payload(pipe, &segment, payload);
+        else got_payload(pipe, segment.is_self_contained, slice(payload, segment.payload));
         done += whole;
     }
     return done;

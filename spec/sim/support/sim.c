@@ -298,7 +298,7 @@ static void turn(struct sim *sim)
 {
     sim->is_deferred = false;
     sim->turns++;
-    cqlua_session_turn(sim->session, sim->now_us, sim->now_us);
+    cqlua_session_turn(sim->session, sim->now_us, sim->now_us + sim->wall_ahead_us);
 }
 
 /* When the session or a node does something next; INT64_MAX: never. */
@@ -348,7 +348,7 @@ void sim_run_to_open(struct sim *sim)
 static void init_node(struct sim *sim, int index)
 {
     struct sim_node *node = &sim->nodes[index];
-    *node = (struct sim_node){.sim = sim, .version_lowest = 3, .version_highest = 5, .latency_us = 300};
+    *node = (struct sim_node){.sim = sim, .version_lowest = 3, .version_highest = 5, .compression = "lz4", .latency_us = 300};
     node->address = (struct cqlua_address){.bytes = {127, 0, 0, (uint8_t)(index + 1)}, .len = 4, .port = 9042};
 }
 

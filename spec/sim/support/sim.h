@@ -36,6 +36,7 @@ struct sim_node {
     bool is_mute;       /* accepts connections, answers nothing */
     bool stops_reading; /* takes no more bytes than `window` */
     size_t window;
+    const char *compression;   /* what it offers; NULL: none */
     const char *authenticator; /* NULL: none is asked for */
     const char *username, *password;
     int64_t latency_us, jitter_us; /* of each message's execution: jitter reorders */
@@ -45,7 +46,8 @@ struct sim_node {
     int loses, duplicates, misdirects, breaks, fails;
     /* what it has seen */
     int connects; /* connections that were opened */
-    int startups, prepares, executes, queries, uses, options;
+    int startups, prepares, executes, queries, batches, uses, options;
+    int compressed;             /* frames and segments that came compressed */
     bool knows[SIM_STATEMENTS]; /* by sim->statements: prepared statements */
 };
 
@@ -60,7 +62,7 @@ struct sim_pipe {
     bool is_blocked;                  /* a write took less than was given */
     int64_t to_node_us, to_client_us; /* arrival of the last bytes: a pipe keeps their order */
     struct buffer input, whole;       /* the server's: bytes not yet understood, a large message being assembled */
-    bool is_segmented;
+    bool is_segmented, is_lz4;
     char keyspace[64]; /* of this connection; "": none */
 };
 
@@ -103,6 +105,7 @@ struct sim {
     struct sim_event **events; /* a binary heap by time, then by number */
     size_t events_count, events_capacity;
     uint64_t next_event;
+    int64_t wall_ahead_us; /* of the wall clock over the monotonic one */
     int64_t network_us; /* from end to end */
     bool is_deferred, is_released;
     int turns, connects, lookups_asked;
@@ -160,6 +163,8 @@ size_t sim_query_with(struct sim *sim, const char *keyword, const struct cqlua_c
 size_t sim_text(struct sim *sim, const char *text, const struct cqlua_call *options);
 size_t sim_prepare(struct sim *sim, const char *text);
 size_t sim_execute(struct sim *sim, struct cqlua_prepared *prepared, const struct cqlua_call *options); /* binds a token */
+/* A text and up to three prepared statements, all with the call's token. */
+size_t sim_batch(struct sim *sim, struct cqlua_prepared *const *prepared, int count, const struct cqlua_call *options);
 size_t sim_use(struct sim *sim, const char *keyspace);
 struct sim_call *sim_call(struct sim *sim, size_t index);
 /* Runs until it has completed. */
@@ -200,8 +205,8 @@ void sim_message_again(struct sim_message *message, int64_t delay_us);
 /* Calls back in a simulated time. */
 void sim_at(struct sim *sim, int64_t time_us, void (*fn)(struct sim *sim, void *arg), void *arg);
 
-/* A whole frame as bytes, in segments if `is_segmented`. */
-void sim_put_frame(struct buffer *out, bool is_segmented, struct frame_header header, struct cqlua_slice body);
+/* A whole frame as the bytes that this connection carries: in segments, compressed, or neither. */
+void sim_put_frame(struct buffer *out, const struct sim_pipe *pipe, struct frame_header header, struct cqlua_slice body);
 
 /* Runs a group of specs; each has `struct sim` ready in *state, seeded, and is ended afterwards. */
 int sim_setup(void **state);
