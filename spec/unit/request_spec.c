@@ -52,6 +52,16 @@ static int tear_down(void **state)
 /* section 4.1.8; captured */
 #define REGISTER_BODY "0003 000F'TOPOLOGY_CHANGE' 000D'STATUS_CHANGE' 000D'SCHEMA_CHANGE'"
 
+#define V4_BATCH                                      \
+    "00 0002"                                         \
+    "00 00000001'A' 0000"                             \
+    "01 0002 CAFE 0003 00000001'x' FFFFFFFF FFFFFFFE" \
+    "0006 00"
+#define V5_BATCH        \
+    "02 0001"           \
+    "01 0002 CAFE 0000" \
+    "0006 000001B0 0008 0000000000000001 0002'ks' 00000063"
+
 static const struct golden {
     int version;
     uint8_t opcode;
@@ -74,6 +84,13 @@ static const struct golden {
     {5, OP_EXECUTE, V5_EXECUTE},
     {4, OP_REGISTER, REGISTER_BODY},
     {5, OP_REGISTER, "0001 000D'SCHEMA_CHANGE'"},
+    {3, OP_QUERY, V4_QUERY_FULL},
+    {3, OP_EXECUTE, V4_EXECUTE},
+    {3, OP_PREPARE, V4_PREPARE},
+    {3, OP_BATCH, V4_BATCH},
+    {4, OP_BATCH, V4_BATCH},
+    {4, OP_BATCH, "01 0000 000A 30 0009 000000000000002A"},
+    {5, OP_BATCH, V5_BATCH},
 };
 enum { GOLDENS = sizeof goldens / sizeof goldens[0] };
 
@@ -281,6 +298,22 @@ static void C3_register_and_auth_response_are_read(void **state)
     assert_null(decoded(4, OP_AUTH_RESPONSE, "FFFFFFFF").token.base);
 }
 
+/* Entry by entry. */
+static void encode_batch_again(const struct request_message *message, int version)
+{
+    struct buffer entries;
+    buffer_init(&entries, heap.memory, INT32_MAX);
+    struct reader reader = reader_of(message->batch);
+    for (int i = 0; i < message->batch_count; i++) {
+        struct batch_entry entry = read_batch_entry(&reader);
+        if (entry.is_prepared) encode_batch_prepared(&entries, entry.text, entry.values);
+        else encode_batch_text(&entries, entry.text, entry.values);
+    }
+    encode_batch(&buffer, version, message->batch_kind, message->batch_count, slice(entries.base, entries.len),
+                 &message->parameters);
+    buffer_dispose(&entries);
+}
+
 /* What the decoder read is written again: the same bytes. */
 static void encode_again(const struct request_message *message, int version)
 {
@@ -298,6 +331,7 @@ static void encode_again(const struct request_message *message, int version)
     case OP_PREPARE: encode_prepare(&buffer, version, message->text, message->keyspace); break;
     case OP_EXECUTE: encode_execute(&buffer, version, message->id, message->metadata_id, &message->parameters); break;
     case OP_REGISTER: encode_register(&buffer, message->events); break;
+    case OP_BATCH: encode_batch_again(message, version); break;
     default: assert_int_equal(message->opcode, OP_OPTIONS);
     }
 }
@@ -365,10 +399,43 @@ static void fault_56_lengths_and_flags_that_lie_are_refused(void **state)
     is_refused(4, OP_OPTIONS, "00");
 }
 
+static void fault_56_batches_that_lie_are_refused(void **state)
+{
+    (void)state;
+    is_refused(4, OP_BATCH, "03 0000 0006 00");                     /* no such kind */
+    is_refused(4, OP_BATCH, "00 FFFF 0006 00");                     /* 65,535 entries, none there */
+    is_refused(4, OP_BATCH, "00 0001 02 00000001'A' 0000 0006 00"); /* neither a text nor an id */
+    is_refused(4, OP_BATCH, "00 0001 00 FFFFFFFF 0000 0006 00");
+    is_refused(4, OP_BATCH, "00 0001 00 00000001'A' 0001 FFFFFFFD 0006 00");
+}
+
+static void fault_18_the_first_unset_value_is_found(void **state)
+{
+    (void)state;
+    assert_int_equal(values_find_unset(slice(NULL, 0)), -1);
+    assert_int_equal(values_find_unset(hex("0002 00000001'x' FFFFFFFF")), -1);
+    assert_int_equal(values_find_unset(hex("0003 00000001'x' FFFFFFFE FFFFFFFE")), 1);
+}
+
+static void Q1_a_custom_payload_is_read_before_the_message(void **state)
+{
+    (void)state;
+    struct request_message message;
+    const struct cqlua_payload entries[] = {{{"k", 1}, {"v", 1}}, {{"n", 1}, {NULL, 0}}};
+    encode_payload(&buffer, entries, 2);
+    written_is("0002 0001'k' 00000001'v' 0001'n' FFFFFFFF");
+    const char *body = "0002 0001'k' 00000001'v' 0001'n' FFFFFFFF 00000001'Q' 0001 00";
+    assert_int_equal(decode_request(4, FRAME_PAYLOAD, OP_QUERY, hex(body), &message), 0);
+    assert_int_equal(message.payload.len, 17);
+    assert_true(slice_equal(message.text, slice_of("Q")));
+    assert_int_equal(decode_request(3, FRAME_PAYLOAD, OP_QUERY, hex(body), &message), CQLUA_EPROTOCOL);
+}
+
 static void fault_61_opcodes_that_are_no_request_are_refused(void **state)
 {
     (void)state;
-    static const uint8_t requests[] = {OP_STARTUP, OP_OPTIONS, OP_QUERY, OP_PREPARE, OP_EXECUTE, OP_REGISTER, OP_AUTH_RESPONSE};
+    static const uint8_t requests[] = {OP_STARTUP, OP_OPTIONS,  OP_QUERY,         OP_PREPARE,
+                                       OP_EXECUTE, OP_REGISTER, OP_AUTH_RESPONSE, OP_BATCH};
     for (int opcode = 0; opcode < 256; opcode++)
         if (memchr(requests, opcode, sizeof requests) == NULL) is_refused(4, (uint8_t)opcode, "");
 }
@@ -496,6 +563,9 @@ int main(void)
         cmocka_unit_test(fault_56_truncated_requests_are_refused_at_every_offset),
         cmocka_unit_test(fault_56_bytes_left_over_are_refused),
         cmocka_unit_test(fault_56_lengths_and_flags_that_lie_are_refused),
+        cmocka_unit_test(fault_56_batches_that_lie_are_refused),
+        cmocka_unit_test(fault_18_the_first_unset_value_is_found),
+        cmocka_unit_test(Q1_a_custom_payload_is_read_before_the_message),
         cmocka_unit_test(fault_61_opcodes_that_are_no_request_are_refused),
         cmocka_unit_test(fault_56_mutated_requests_are_read_or_refused),
         cmocka_unit_test(fault_70_a_string_over_65535_bytes_is_refused),
