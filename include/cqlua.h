@@ -596,10 +596,11 @@ enum { CQLUA_ROWS_CELLS = 24 };
 
 /* A cursor over rows: of a result, or of a collection. Everything is private; it borrows from the result. */
 struct cqlua_rows {
-    const void *types;
+    const void *types, *of;
     const uint8_t *next, *end;
     uint32_t columns, rows_left, row, found;
     int status, more, flags;
+    uint32_t width;
     const uint8_t *cells[CQLUA_ROWS_CELLS];
 };
 CQLUA_EXPORT struct cqlua_rows cqlua_result_rows(const struct cqlua_result *result);
@@ -637,7 +638,8 @@ CQLUA_EXPORT int cqlua_row_duration(const struct cqlua_rows *row, int index, int
  * null. Null reads as an empty collection and gives CQLUA_NULL. Bytes behind the last element end the rows with PROTOCOL
  * (cqlua_rows_status); behind a UDT's last field they are fields that were added since, and passed over. */
 CQLUA_EXPORT int cqlua_row_open(const struct cqlua_rows *row, int index, struct cqlua_rows *elements);
-/* The columns of a cursor; what is said of cqlua_bind_column holds for those of a collection. 0 or MISUSE. */
+/* The columns of a cursor, as cqlua_bind_column describes elements: only a UDT's have names (those of a result's columns are
+ * said by cqlua_result_column). 0 or MISUSE. */
 CQLUA_EXPORT int cqlua_rows_columns_count(const struct cqlua_rows *rows);
 CQLUA_EXPORT int cqlua_rows_column(const struct cqlua_rows *rows, int index, struct cqlua_column *column);
 

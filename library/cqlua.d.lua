@@ -34,7 +34,22 @@ function auth.plain(user, password) end
 
 ---@alias cqlua.serial_consistency "serial"|"local_serial"
 
----@alias cqlua.value string|number|boolean|integer|lightuserdata
+---A bind value; tables for lists, sets, vectors, maps, tuples and UDTs. See docs/types.md.
+---@alias cqlua.value string|number|boolean|integer|lightuserdata|cqlua.varint|cqlua.decimal|cqlua.duration|table
+
+---A whole number of any size. Immutable; varints compare with == < <=, and join with ..
+---@class cqlua.varint: userdata
+
+---A decimal number of any size and scale. Immutable; decimals compare by number: 1.10 == 1.1.
+---@class cqlua.decimal: userdata
+---@field scale integer digits after the point; below 0 there are zeros before it
+---@field unscaled string all digits: the number is unscaled * 10^-scale
+
+---Months, days and nanoseconds, all of one sign or 0. Immutable; equal by its parts; without an order.
+---@class cqlua.duration: userdata
+---@field months integer
+---@field days integer
+---@field nanoseconds integer a number while that is exact, beyond 2^53 what cqlua.int64 gives
 
 ---@class cqlua.attempt
 ---@field node string?
@@ -413,7 +428,35 @@ function cqlua.assert(value, ...) end
 ---@return cqlua.error?
 function cqlua.int64(value) end
 
----As a Lua number: exact, or nil, err.
+---A whole number of any size, from text ("12", "-0x1f"), a whole number or a 64-bit integer.
+---@param value string|number|integer|cqlua.varint
+---@return cqlua.varint?
+---@return cqlua.error?
+function cqlua.varint(value) end
+
+---A decimal number, from text ("1.10", "1.1E+1000") or a whole number; a fraction as a Lua number is refused.
+---@param value string|number|integer|cqlua.varint|cqlua.decimal
+---@return cqlua.decimal?
+---@return cqlua.error?
+function cqlua.decimal(value) end
+
+---@class cqlua.duration.parts
+---@field months integer?
+---@field days integer?
+---@field nanoseconds integer|string|nil
+
+---A duration, from text ("1h30m", "P1DT12H") or its parts.
+---@param value string|cqlua.duration|cqlua.duration.parts
+---@return cqlua.duration?
+---@return cqlua.error?
+function cqlua.duration(value) end
+
+---Bytes for a blob: the string itself; anything else raises.
+---@param bytes string
+---@return string
+function cqlua.blob(bytes) end
+
+---As a Lua number: exact, or nil, err. Varints and decimals too.
 ---@param value any
 ---@return number?
 ---@return cqlua.error?
@@ -424,7 +467,7 @@ function cqlua.number(value) end
 ---@return string
 function cqlua.text(value) end
 
----As a table key that finds it again.
+---As a table key that finds it again: 64-bit integers and the objects of numbers and durations as text.
 ---@param value any
 ---@return any
 function cqlua.key(value) end
@@ -441,5 +484,17 @@ function cqlua.iso(milliseconds) end
 ---A new random UUID.
 ---@return string
 function cqlua.uuid() end
+
+---A new time-based UUID: of now, each later than the one before; or of whole milliseconds since 1970.
+---@param milliseconds number?
+---@return string?
+---@return cqlua.error?
+function cqlua.timeuuid(milliseconds) end
+
+---The time of a time-based UUID, in milliseconds since 1970.
+---@param uuid string
+---@return number?
+---@return cqlua.error?
+function cqlua.timeuuid_ms(uuid) end
 
 return cqlua

@@ -62,14 +62,23 @@ int bind_push_value_text(lua_State *L, const struct cqlua_value *value)
     return 1;
 }
 
+static const char *object_kind(lua_State *L, int index)
+{
+    const struct bind_state *state = bind_state_of(L);
+    if (bind_test(L, index, state->varint_type) != NULL) return "varint";
+    if (bind_test(L, index, state->decimal_type) != NULL) return "decimal";
+    if (bind_test(L, index, state->duration_type) != NULL) return "duration";
+    return NULL;
+}
+
+/* Of two operands at least one is an object; no other's metamethod is asked, for it might yield. */
 int bind_concat(lua_State *L)
 {
     int i;
     for (i = 1; i <= 2; i++)
-        if (!luaL_callmeta(L, i, "__tostring")) {
-            if (!lua_isstring(L, i)) luaL_error(L, "attempt to concatenate a %s value", luaL_typename(L, i));
-            lua_pushvalue(L, i);
-        }
+        if (lua_isstring(L, i)) lua_pushvalue(L, i);
+        else if (object_kind(L, i) == NULL || !luaL_callmeta(L, i, "__tostring"))
+            luaL_error(L, "attempt to concatenate a %s value", luaL_typename(L, i));
     lua_concat(L, 2);
     return 1;
 }
@@ -116,11 +125,7 @@ static int core_pinned(lua_State *L)
 /* object_kind(value): "varint", "decimal" or "duration"; nothing for all else. */
 static int core_object_kind(lua_State *L)
 {
-    const struct bind_state *state = bind_state_of(L);
-    const char *kind = bind_test(L, 1, state->varint_type)     ? "varint"
-                       : bind_test(L, 1, state->decimal_type)  ? "decimal"
-                       : bind_test(L, 1, state->duration_type) ? "duration"
-                                                               : NULL;
+    const char *kind = object_kind(L, 1);
     if (kind == NULL) return 0;
     lua_pushstring(L, kind);
     return 1;

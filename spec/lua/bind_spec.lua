@@ -116,10 +116,6 @@ describe("a bind value", function()
     assert.equal("unset", sent("int", nil, { nil_as = "unset" }))
     assert.equal("invalid_value", sent("int", nil, { nil_as = "error" }).name)
   end)
-
-  it("of a type that cannot be bound yet is refused as unsupported", function()
-    assert.equal("unsupported", sent({ "list", "int" }, { 1 }).name)
-  end)
 end)
 
 describe("bind values", function()

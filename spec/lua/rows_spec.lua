@@ -227,15 +227,6 @@ describe("both row builders", function()
     end)
   end)
 
-  it("refuse a type that this version does not read, naming the column", function()
-    fixture.with(function(db, server)
-      local res, err = read(db, server, { { "v", "varint" } }, { { "\1" } }, false)
-      assert.is_nil(res)
-      assert.equal("unsupported", err.name)
-      assert.matches("'v' %(varint%)", err.message)
-    end)
-  end)
-
   it("build rows in pieces [from, to)", function()
     local core, rows_of = require "cqlua.core", require "cqlua.rows"
     for _, generated in ipairs { false, true } do

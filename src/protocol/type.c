@@ -3,6 +3,10 @@
 #include "protocol/type.h"
 
 #include <assert.h>
+#include <stdalign.h>
+#include <stdio.h>
+
+#include "protocol/class.h"
 
 /* --- the table of types ---------------------------------------------------------------------------------------------------- */
 
@@ -74,15 +78,64 @@ void type_describe(const struct type *type, struct cqlua_column *column)
     column->count = (int)(type->id == TYPE_VECTOR ? type->dimension : has_fields ? type->count : 0);
 }
 
+void type_column(const struct type *type, uint32_t index, struct cqlua_column *column)
+{
+    const struct type *child = type_at(type, index);
+    const struct cqlua_slice none = slice("", 0);
+    /* the id of a field's type follows its name, and begins with a 0: that is the name's NUL */
+    struct cqlua_slice name = type->id == TYPE_UDT ? type->fields[index] : none;
+    *column = (struct cqlua_column){.keyspace = none, .table = none, .name = name, .type = type_name(child)};
+    type_describe(child, column);
+}
+
+uint32_t type_vector_width(const struct type *type)
+{
+    switch (type->id) {
+    case TYPE_BOOLEAN:
+    case TYPE_INT:
+    case TYPE_BIGINT:
+    case TYPE_FLOAT:
+    case TYPE_DOUBLE:
+    case TYPE_TIMESTAMP:
+    case TYPE_UUID:
+    case TYPE_TIMEUUID: return (uint32_t)type_width(type);
+    case TYPE_VECTOR: {
+        uint64_t width = (uint64_t)type_vector_width(&type->children[0]) * type->dimension;
+        return width < UINT32_MAX ? (uint32_t)width : UINT32_MAX; /* which no value is as long as */
+    }
+    default: return 0;
+    }
+}
+
 /* Children of a collection of this id; 0 for those that say their count themselves, and for scalars. */
 static uint32_t children_of(uint16_t id)
 {
-    return id == TYPE_MAP ? 2 : id == TYPE_LIST || id == TYPE_SET ? 1 : 0;
+    return id == TYPE_MAP ? 2 : id == TYPE_LIST || id == TYPE_SET || id == TYPE_VECTOR ? 1 : 0;
 }
 
 /* --- text ------------------------------------------------------------------------------------------------------------------ */
 
-/* CQL reads an identifier as it stands only if it is [a-z][a-z0-9_]*. */
+/* Words that CQL takes for something else, of all versions of its grammar. */
+static const char *const reserved[] = {
+    "add",     "allow",  "alter",        "and",    "apply",      "asc",    "authorize",    "batch",    "begin",    "by",
+    "check",   "column", "columnfamily", "create", "default",    "delete", "desc",         "describe", "drop",     "entries",
+    "execute", "from",   "full",         "grant",  "if",         "in",     "index",        "infinity", "insert",   "into",
+    "is",      "length", "keyspace",     "limit",  "constraint", "mbean",  "materialized", "mbeans",   "modify",   "nan",
+    "not",     "null",   "norecursive",  "of",     "on",         "or",     "order",        "primary",  "rename",   "replace",
+    "revoke",  "schema", "select",       "set",    "table",      "to",     "token",        "truncate", "unlogged", "unset",
+    "update",  "use",    "using",        "view",   "where",      "with",   "frozen",       "varchar",
+};
+
+static bool is_reserved(struct cqlua_slice name)
+{
+    for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
+        if (slice_equal(name, slice_of(reserved[i]))) return true;
+    for (uint16_t id = TYPE_CUSTOM; id <= TYPE_VECTOR; id++)
+        if (describe(id) != NULL && slice_equal(name, slice_of(describe(id)->name))) return true;
+    return false;
+}
+
+/* CQL reads an identifier as it stands only if it is [a-z][a-z0-9_]* and no word of its own. */
 static bool is_plain_identifier(struct cqlua_slice name)
 {
     const uint8_t *at = name.base;
@@ -91,7 +144,7 @@ static bool is_plain_identifier(struct cqlua_slice name)
         bool is_other = (at[i] >= '0' && at[i] <= '9') || at[i] == '_';
         if (!is_letter && (i == 0 || !is_other)) return false;
     }
-    return name.len > 0;
+    return name.len > 0 && !is_reserved(name);
 }
 
 static void put_quoted(struct buffer *buffer, struct cqlua_slice text, char quote)
@@ -118,6 +171,15 @@ static void put_text(struct buffer *buffer, const char *text)
     put_raw(buffer, text, strlen(text));
 }
 
+enum { DIMENSION_TEXT = sizeof ", 2147483647" };
+
+static void put_dimension(struct buffer *buffer, uint32_t dimension)
+{
+    char text[DIMENSION_TEXT];
+    snprintf(text, sizeof text, ", %u", (unsigned)dimension);
+    put_text(buffer, text);
+}
+
 void type_text(struct buffer *buffer, const struct type *type)
 {
     if (type->id == TYPE_CUSTOM) {
@@ -133,6 +195,7 @@ void type_text(struct buffer *buffer, const struct type *type)
             if (i > 0) put_text(buffer, ", ");
             type_text(buffer, &type->children[i]);
         }
+        if (type->id == TYPE_VECTOR) put_dimension(buffer, type->dimension);
         put_text(buffer, ">");
     }
 }
@@ -140,8 +203,9 @@ void type_text(struct buffer *buffer, const struct type *type)
 /* --- measuring ------------------------------------------------------------------------------------------------------------- */
 
 struct measure {
-    size_t arena; /* bytes of children and field names */
-    size_t text;  /* of the type's text */
+    size_t arena;  /* bytes of children, field names and translated classes */
+    size_t text;   /* of the type's text */
+    bool is_class; /* what is read is a class, translated: only there are vectors */
 };
 
 static void measure_option(struct reader *reader, int depth, struct measure *measure);
@@ -170,20 +234,52 @@ static void measure_udt(struct reader *reader, int depth, struct measure *measur
     measure->text = text; /* the fields are not part of it */
 }
 
+/* How many bytes of the arena a translated class takes: what is behind it stays aligned. */
+static size_t translated_size(struct cqlua_slice option)
+{
+    return (option.len + alignof(struct type) - 1) / alignof(struct type) * alignof(struct type);
+}
+
+static int levels_at(int depth)
+{
+    return LIMIT_NESTING - depth + 1;
+}
+
+/* Not inlined: its room does not belong in the frame of each level. */
+static __attribute__((noinline)) void measure_custom(struct reader *reader, int depth, struct measure *measure)
+{
+    uint8_t room[LIMIT_CLASS_NAME];
+    struct cqlua_slice name = read_string(reader);
+    struct cqlua_slice option = class_translate(name, levels_at(depth), room);
+    if (option.len == 0) {
+        measure->text += quoted_length(name, '\'');
+        return;
+    }
+    struct reader inner = reader_of(option);
+    bool was_class = measure->is_class;
+    measure->is_class = true;
+    measure->arena += translated_size(option);
+    measure_option(&inner, depth, measure);
+    measure->is_class = was_class;
+    if (inner.error != 0) reader_fail(reader);
+}
+
 static void measure_option(struct reader *reader, int depth, struct measure *measure)
 {
     uint16_t id = read_u16(reader);
-    const struct description *description = describe(id);
+    const struct description *description = id == TYPE_VECTOR && !measure->is_class ? NULL : describe(id);
     if (description == NULL || depth > LIMIT_NESTING || measure->arena + measure->text > LIMIT_METADATA_BYTES) {
         reader_fail(reader);
         return;
     }
     if (id == TYPE_CUSTOM) {
-        measure->text += quoted_length(read_string(reader), '\'');
+        measure_custom(reader, depth, measure);
     } else if (id == TYPE_UDT) {
         measure_udt(reader, depth, measure);
     } else {
         measure->text += strlen(description->name);
+        if (id == TYPE_VECTOR) read_u32(reader);
+        if (id == TYPE_VECTOR) measure->text += DIMENSION_TEXT;
         if (id == TYPE_TUPLE) measure_children(reader, depth, read_u16(reader), measure);
         else if (children_of(id) > 0) measure_children(reader, depth, children_of(id), measure);
     }
@@ -191,7 +287,7 @@ static void measure_option(struct reader *reader, int depth, struct measure *mea
 
 size_t type_measure(struct reader *reader)
 {
-    struct measure measure = {0, 1}; /* the text's NUL */
+    struct measure measure = {0, 1, false}; /* the text's NUL */
     measure_option(reader, 1, &measure);
     return measure.arena + measure.text;
 }
@@ -206,14 +302,16 @@ static void *take(struct type_arena *arena, size_t size)
     return taken;
 }
 
-static void decode_children(struct reader *reader, struct type_arena *arena, struct type *type, uint32_t count)
+static void decode_option(struct reader *reader, struct type_arena *arena, int depth, struct type *type);
+
+static void decode_children(struct reader *reader, struct type_arena *arena, int depth, struct type *type, uint32_t count)
 {
     type->count = count;
     type->children = take(arena, count * sizeof(struct type));
-    for (uint32_t i = 0; i < count; i++) type_decode(reader, arena, &type->children[i]);
+    for (uint32_t i = 0; i < count; i++) decode_option(reader, arena, depth + 1, &type->children[i]);
 }
 
-static void decode_udt(struct reader *reader, struct type_arena *arena, struct type *type)
+static void decode_udt(struct reader *reader, struct type_arena *arena, int depth, struct type *type)
 {
     type->keyspace = read_string(reader);
     type->name = read_string(reader);
@@ -222,24 +320,56 @@ static void decode_udt(struct reader *reader, struct type_arena *arena, struct t
     type->fields = take(arena, type->count * sizeof(struct cqlua_slice));
     for (uint32_t i = 0; i < type->count; i++) {
         type->fields[i] = read_string(reader);
-        type_decode(reader, arena, &type->children[i]);
+        decode_option(reader, arena, depth + 1, &type->children[i]);
     }
+}
+
+/* Its names are slices of the translation, which therefore lives in the arena. */
+static __attribute__((noinline)) void decode_custom(struct reader *reader, struct type_arena *arena, int depth, struct type *type)
+{
+    uint8_t room[LIMIT_CLASS_NAME];
+    type->name = read_string(reader);
+    struct cqlua_slice option = class_translate(type->name, levels_at(depth), room);
+    if (option.len == 0) return;
+    struct reader inner = reader_of(slice(memcpy(take(arena, translated_size(option)), option.base, option.len), option.len));
+    decode_option(&inner, arena, depth, type);
+}
+
+static void decode_option(struct reader *reader, struct type_arena *arena, int depth, struct type *type)
+{
+    *type = (struct type){.id = read_u16(reader)};
+    if (type->id == TYPE_VECTOR) type->dimension = read_u32(reader);
+    if (type->id == TYPE_CUSTOM) decode_custom(reader, arena, depth, type);
+    else if (type->id == TYPE_UDT) decode_udt(reader, arena, depth, type);
+    else if (type->id == TYPE_TUPLE) decode_children(reader, arena, depth, type, read_u16(reader));
+    else if (children_of(type->id) > 0) decode_children(reader, arena, depth, type, children_of(type->id));
 }
 
 void type_decode(struct reader *reader, struct type_arena *arena, struct type *type)
 {
-    *type = (struct type){.id = read_u16(reader)};
-    if (type->id == TYPE_CUSTOM) type->name = read_string(reader);
-    else if (type->id == TYPE_UDT) decode_udt(reader, arena, type);
-    else if (type->id == TYPE_TUPLE) decode_children(reader, arena, type, read_u16(reader));
-    else if (children_of(type->id) > 0) decode_children(reader, arena, type, children_of(type->id));
+    decode_option(reader, arena, 1, type);
 }
 
 /* --- encoding -------------------------------------------------------------------------------------------------------------- */
 
+/* [string] of the class */
+static void encode_class(struct buffer *buffer, const struct type *type)
+{
+    size_t offset = buffer->len + 2;
+    put_u16(buffer, 0);
+    class_text(buffer, type);
+    if (buffer->error == 0 && buffer->len - offset > UINT16_MAX) buffer->error = CQLUA_EINVALID_VALUE;
+    if (buffer->error == 0) store_u16(buffer->base + offset - 2, (uint16_t)(buffer->len - offset));
+}
+
 void type_encode(struct buffer *buffer, const struct type *type)
 {
-    put_u16(buffer, type->id);
+    bool is_vector = type->id == TYPE_VECTOR;
+    put_u16(buffer, is_vector ? TYPE_CUSTOM : type->id);
+    if (is_vector) {
+        encode_class(buffer, type);
+        return;
+    }
     if (type->id == TYPE_CUSTOM) put_string(buffer, type->name);
     if (type->id == TYPE_UDT) {
         put_string(buffer, type->keyspace);

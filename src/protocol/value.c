@@ -6,6 +6,9 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "protocol/number.h"
+#include "protocol/vint.h"
+
 #define DATE_ZERO INT64_C(2147483648) /* 1970-01-01 (section 6.5) */
 enum { REASON_SIZE = 128 };
 
@@ -53,17 +56,68 @@ static int decode_fixed(const struct type *type, const uint8_t *bytes, struct cq
     }
 }
 
+/* [int] scale, and a varint (section 6.6). */
+static int decode_decimal(struct cqlua_slice bytes, struct cqlua_value *value)
+{
+    if (bytes.len < 5) return CQLUA_EPROTOCOL;
+    value->scale = (int32_t)load_u32(bytes.base);
+    value->bytes = slice((const uint8_t *)bytes.base + 4, bytes.len - 4);
+    return 0;
+}
+
+static bool is_of_one_sign(const struct cqlua_value *value)
+{
+    bool has_positive = value->months > 0 || value->days > 0 || value->i64 > 0;
+    bool has_negative = value->months < 0 || value->days < 0 || value->i64 < 0;
+    return !(has_positive && has_negative);
+}
+
+/* Three [vint]s: months, days and nanoseconds (v5 section 6.9). */
+static int decode_duration(struct cqlua_slice bytes, struct cqlua_value *value)
+{
+    struct reader reader = reader_of(bytes);
+    int64_t months = vint_unzigzag(vint_read(&reader)), days = vint_unzigzag(vint_read(&reader));
+    value->i64 = vint_unzigzag(vint_read(&reader));
+    value->months = (int32_t)months;
+    value->days = (int32_t)days;
+    bool is_whole = reader.error == 0 && reader_left(&reader) == 0;
+    return is_whole && value->months == months && value->days == days && is_of_one_sign(value) ? 0 : CQLUA_EPROTOCOL;
+}
+
+bool value_is_vector(const struct type *type, size_t len)
+{
+    uint64_t width = type_vector_width(&type->children[0]);
+    return width > 0 ? width * type->dimension == len : type->dimension <= len; /* each has a length of a byte at least */
+}
+
+/* A value of a type of no fixed width. */
+static int decode_variable(const struct type *type, struct cqlua_slice bytes, struct cqlua_value *value)
+{
+    value->bytes = bytes;
+    switch (type->id) {
+    case TYPE_INET: return bytes.len == 4 || bytes.len == 16 ? 0 : CQLUA_EPROTOCOL;
+    case TYPE_DECIMAL: return decode_decimal(bytes, value);
+    case TYPE_DURATION: return decode_duration(bytes, value);
+    case TYPE_VECTOR: return value_is_vector(type, bytes.len) ? 0 : CQLUA_EPROTOCOL;
+    default: return 0;
+    }
+}
+
+/* Types that have no empty value: none of its bytes is null (fault 57). */
+static bool is_never_empty(uint16_t id)
+{
+    return id == TYPE_INET || id == TYPE_VARINT || id == TYPE_DECIMAL || id == TYPE_DURATION || id == TYPE_VECTOR;
+}
+
 int value_decode(const struct type *type, const uint8_t *bytes, int32_t len, struct cqlua_value *value)
 {
     int width = type_width(type);
-    bool is_inet = type->id == TYPE_INET;
     *value = (struct cqlua_value){.kind = CQLUA_KIND_NULL};
-    if (len < 0 || (len == 0 && (width > 0 || is_inet))) return CQLUA_NULL;
-    if ((width > 0 && len != width) || (is_inet && len != 4 && len != 16)) return CQLUA_EPROTOCOL;
-    value->kind = type_kind(type);
-    if (width > 0) return decode_fixed(type, bytes, value);
-    value->bytes = slice(bytes, (size_t)len);
-    return 0;
+    if (len < 0 || (len == 0 && (width > 0 || is_never_empty(type->id)))) return CQLUA_NULL;
+    if (width > 0 && len != width) return CQLUA_EPROTOCOL;
+    int error = width > 0 ? decode_fixed(type, bytes, value) : decode_variable(type, slice(bytes, (size_t)len), value);
+    if (error == 0) value->kind = type_kind(type);
+    return error;
 }
 
 /* --- encoding -------------------------------------------------------------------------------------------------------------- */
@@ -175,20 +229,6 @@ static int encode_double(const struct sink *sink, double value)
     return put_fixed(sink, bits, 8);
 }
 
-static int encode_date(const struct sink *sink, int64_t days)
-{
-    if (days >= INT32_MIN && days <= INT32_MAX) return put_fixed(sink, (uint64_t)(days + DATE_ZERO), 4);
-    snprintf(sink->text, REASON_SIZE, "day %" PRId64 " does not fit in date (-2147483648 to 2147483647 days since 1970)", days);
-    return refuse(sink, sink->text);
-}
-
-static int encode_time(const struct sink *sink, int64_t nanoseconds)
-{
-    if (nanoseconds >= 0 && nanoseconds <= VALUE_TIME_MAX) return put_fixed(sink, (uint64_t)nanoseconds, 8);
-    snprintf(sink->text, REASON_SIZE, "%" PRId64 " nanoseconds do not fit in time (0 to 86399999999999)", nanoseconds);
-    return refuse(sink, sink->text);
-}
-
 static bool is_too_long(const struct sink *sink, size_t len)
 {
     if (len <= INT32_MAX) return false;
@@ -202,6 +242,58 @@ static int encode_bytes(const struct sink *sink, struct cqlua_slice bytes)
     uint8_t *at = add_value(sink->buffer, (uint32_t)bytes.len);
     if (at != NULL && bytes.len > 0) memcpy(at, bytes.base, bytes.len);
     return sink->buffer->error;
+}
+
+static int encode_varint(const struct sink *sink, struct cqlua_slice number)
+{
+    if (number.len == 0) return refuse(sink, "a varint has at least one byte");
+    if (is_too_long(sink, number.len)) return refuse(sink, sink->text);
+    return encode_bytes(sink, number_shortest(number));
+}
+
+static int encode_decimal(const struct sink *sink, int32_t scale, struct cqlua_slice unscaled)
+{
+    if (unscaled.len == 0) return refuse(sink, "the unscaled value of a decimal has at least one byte");
+    if (is_too_long(sink, unscaled.len) || is_too_long(sink, unscaled.len + 4)) return refuse(sink, sink->text);
+    unscaled = number_shortest(unscaled);
+    uint8_t *at = add_value(sink->buffer, (uint32_t)unscaled.len + 4);
+    if (at == NULL) return sink->buffer->error;
+    store_u32(at, (uint32_t)scale);
+    memcpy(at + 4, unscaled.base, unscaled.len);
+    return 0;
+}
+
+static int encode_any_integer(const struct sink *sink, int64_t value)
+{
+    uint8_t bytes[8];
+    store_u64(bytes, (uint64_t)value);
+    if (sink->type->id == TYPE_VARINT) return encode_varint(sink, slice(bytes, 8));
+    if (sink->type->id == TYPE_DECIMAL) return encode_decimal(sink, 0, slice(bytes, 8));
+    return encode_integer(sink, value);
+}
+
+static int encode_duration(const struct sink *sink, const struct cqlua_value *value)
+{
+    uint8_t bytes[3 * VINT_SIZE_MAX];
+    if (!is_of_one_sign(value)) return refuse(sink, "months, days and nanoseconds of a duration are of one sign");
+    size_t len = vint_store(vint_zigzag(value->months), bytes);
+    len += vint_store(vint_zigzag(value->days), bytes + len);
+    len += vint_store(vint_zigzag(value->i64), bytes + len);
+    return encode_bytes(sink, slice(bytes, len));
+}
+
+static int encode_date(const struct sink *sink, int64_t days)
+{
+    if (days >= INT32_MIN && days <= INT32_MAX) return put_fixed(sink, (uint64_t)(days + DATE_ZERO), 4);
+    snprintf(sink->text, REASON_SIZE, "day %" PRId64 " does not fit in date (-2147483648 to 2147483647 days since 1970)", days);
+    return refuse(sink, sink->text);
+}
+
+static int encode_time(const struct sink *sink, int64_t nanoseconds)
+{
+    if (nanoseconds >= 0 && nanoseconds <= VALUE_TIME_MAX) return put_fixed(sink, (uint64_t)nanoseconds, 8);
+    snprintf(sink->text, REASON_SIZE, "%" PRId64 " nanoseconds do not fit in time (0 to 86399999999999)", nanoseconds);
+    return refuse(sink, sink->text);
 }
 
 static int encode_ascii(const struct sink *sink, struct cqlua_slice text)
@@ -247,21 +339,26 @@ static int encode_same_kind(const struct sink *sink, const struct cqlua_value *v
     case TYPE_DATE: return encode_date(sink, value->i64);
     case TYPE_TIME: return encode_time(sink, value->i64);
     case TYPE_TIMESTAMP: return put_fixed(sink, (uint64_t)value->i64, 8);
+    case TYPE_VARINT: return encode_varint(sink, value->bytes);
+    case TYPE_DECIMAL: return encode_decimal(sink, value->scale, value->bytes);
+    case TYPE_DURATION: return encode_duration(sink, value);
     case TYPE_VARCHAR:
     case TYPE_BLOB:
-    case TYPE_CUSTOM:
-    case TYPE_DECIMAL:
-    case TYPE_VARINT:
-    case TYPE_DURATION: return encode_bytes(sink, value->bytes);
-    default: return refuse_kind(sink, value->kind); /* collections cannot be bound yet */
+    case TYPE_CUSTOM: return encode_bytes(sink, value->bytes);
+    default: return refuse(sink, "its elements are bound one by one (cqlua_bind_open)");
     }
+}
+
+static bool takes_integers(enum cqlua_kind kind)
+{
+    return kind == CQLUA_KIND_INT || kind == CQLUA_KIND_BIGINT || kind == CQLUA_KIND_VARINT || kind == CQLUA_KIND_DECIMAL;
 }
 
 static int encode(const struct sink *sink, const struct cqlua_value *value)
 {
     enum cqlua_kind wanted = type_kind(sink->type);
     bool is_integer = value->kind == CQLUA_KIND_INT || value->kind == CQLUA_KIND_BIGINT;
-    if (is_integer && (wanted == CQLUA_KIND_INT || wanted == CQLUA_KIND_BIGINT)) return encode_integer(sink, value->i64);
+    if (is_integer && takes_integers(wanted)) return encode_any_integer(sink, value->i64);
     /* the bytes of a custom type are as good as a blob */
     bool is_custom = sink->type->id == TYPE_CUSTOM && value->kind == CQLUA_KIND_BLOB;
     return value->kind == wanted || is_custom ? encode_same_kind(sink, value) : refuse_kind(sink, value->kind);

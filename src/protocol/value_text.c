@@ -1,9 +1,12 @@
-/* The text forms of uuid, inet, date, time and timestamp, both ways. Dates are of the proleptic Gregorian calendar with a year
- * 0, as ISO 8601 and Cassandra have them. Nothing is guessed: text that is not wholly understood is refused. */
+/* The text forms of uuid, inet, date, time and timestamp, both ways, and the way to those of durations and numbers. Dates are of
+ * the proleptic Gregorian calendar with a year 0, as ISO 8601 and Cassandra have them. Nothing is guessed: text that is not
+ * wholly understood is refused. */
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "protocol/duration.h"
+#include "protocol/number.h"
 #include "protocol/value.h"
 
 #define NANOSECONDS INT64_C(1000000000)
@@ -100,42 +103,19 @@ int cqlua_value_text(const struct cqlua_value *value, char *out)
     case CQLUA_KIND_INET: return write_inet(value->bytes, out);
     case CQLUA_KIND_DATE: return write_date(value->i64, out);
     case CQLUA_KIND_TIME: return write_time(value->i64, out);
+    case CQLUA_KIND_DURATION: return duration_text(value, out);
     default: return CQLUA_EMISUSE;
     }
 }
 
 /* --- reading --------------------------------------------------------------------------------------------------------------- */
 
-/* What is left of a text. A failure sticks. */
-struct scan {
-    const char *at, *end;
-    bool is_wrong;
-};
-
-static bool next_is(const struct scan *scan, char wanted)
-{
-    return scan->at < scan->end && *scan->at == wanted;
-}
-
-static bool skip(struct scan *scan, char wanted)
-{
-    bool is_there = next_is(scan, wanted);
-    scan->at += is_there;
-    return is_there;
-}
-
-static void expect(struct scan *scan, char wanted)
-{
-    if (!skip(scan, wanted)) scan->is_wrong = true;
-}
-
 /* A number of `min` to `max` digits; *count (may be NULL) is how many there were. */
 static int64_t number(struct scan *scan, int min, int max, int *count)
 {
     int64_t value = 0;
     int digits = 0;
-    for (; digits < max && scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9'; digits++)
-        value = value * 10 + (*scan->at++ - '0');
+    for (; digits < max && scan_next_is_digit(scan); digits++) value = value * 10 + (*scan->at++ - '0');
     if (digits < min) scan->is_wrong = true;
     if (count != NULL) *count = digits;
     return value;
@@ -151,13 +131,13 @@ static int64_t number_below(struct scan *scan, int64_t end)
 /* "[-+]YYYY-MM-DD", as days since 1970. */
 static int64_t read_date(struct scan *scan)
 {
-    bool is_negative = skip(scan, '-');
-    if (!is_negative) skip(scan, '+');
+    bool is_negative = scan_skip(scan, '-');
+    if (!is_negative) scan_skip(scan, '+');
     struct date date = {.year = number(scan, 4, 9, NULL)};
     if (is_negative) date.year = -date.year;
-    expect(scan, '-');
+    scan_expect(scan, '-');
     date.month = number(scan, 2, 2, NULL);
-    expect(scan, '-');
+    scan_expect(scan, '-');
     date.day = number(scan, 2, 2, NULL);
     int64_t days = days_of(date);
     struct date same = date_of(days); /* February 30th comes back in March, a month 13 in January */
@@ -171,7 +151,7 @@ static int64_t read_fraction(struct scan *scan, int digits)
     int count;
     int64_t value = number(scan, 1, digits, &count);
     for (; count < digits; count++) value *= 10;
-    while (skip(scan, '0')) {}
+    while (scan_skip(scan, '0')) {}
     return value;
 }
 
@@ -179,12 +159,12 @@ static int64_t read_fraction(struct scan *scan, int digits)
 static int64_t read_time(struct scan *scan, int digits, bool is_short)
 {
     int64_t hours = number_below(scan, 24), unit = 1, seconds = 0, fraction = 0;
-    expect(scan, ':');
+    scan_expect(scan, ':');
     int64_t minutes = number_below(scan, 60);
-    if (!is_short || next_is(scan, ':')) {
-        expect(scan, ':');
+    if (!is_short || scan_next_is(scan, ':')) {
+        scan_expect(scan, ':');
         seconds = number_below(scan, 60);
-        if (skip(scan, '.')) fraction = read_fraction(scan, digits);
+        if (scan_skip(scan, '.')) fraction = read_fraction(scan, digits);
     }
     for (int i = 0; i < digits; i++) unit *= 10;
     return (hours * 3600 + minutes * 60 + seconds) * unit + fraction;
@@ -193,11 +173,11 @@ static int64_t read_time(struct scan *scan, int digits, bool is_short)
 /* "Z", "+hh:mm", "-hhmm" or nothing (UTC): seconds east of UTC. */
 static int64_t read_zone(struct scan *scan)
 {
-    if (scan->at == scan->end || skip(scan, 'Z')) return 0;
-    bool is_west = skip(scan, '-');
-    if (!is_west) expect(scan, '+');
+    if (scan->at == scan->end || scan_skip(scan, 'Z')) return 0;
+    bool is_west = scan_skip(scan, '-');
+    if (!is_west) scan_expect(scan, '+');
     int64_t hours = number_below(scan, 24);
-    skip(scan, ':');
+    scan_skip(scan, ':');
     int64_t seconds = hours * 3600 + number_below(scan, 60) * 60;
     return is_west ? -seconds : seconds;
 }
@@ -205,24 +185,16 @@ static int64_t read_zone(struct scan *scan)
 static int64_t read_timestamp(struct scan *scan)
 {
     int64_t milliseconds = read_date(scan) * DAY_SECONDS * 1000;
-    if (skip(scan, 'T') || skip(scan, ' ')) milliseconds += read_time(scan, 3, true);
+    if (scan_skip(scan, 'T') || scan_skip(scan, ' ')) milliseconds += read_time(scan, 3, true);
     return milliseconds - read_zone(scan) * 1000;
-}
-
-static int hex_digit(char digit)
-{
-    if (digit >= '0' && digit <= '9') return digit - '0';
-    if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
-    if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
-    return -1;
 }
 
 static void read_uuid(struct scan *scan, uint8_t *out)
 {
     for (int i = 0; i < 16; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) expect(scan, '-');
-        int high = scan->end - scan->at < 2 ? -1 : hex_digit(scan->at[0]);
-        int low = high < 0 ? -1 : hex_digit(scan->at[1]);
+        if (i == 4 || i == 6 || i == 8 || i == 10) scan_expect(scan, '-');
+        int high = scan->end - scan->at < 2 ? -1 : scan_hex(scan->at[0]);
+        int low = high < 0 ? -1 : scan_hex(scan->at[1]);
         if (low < 0) {
             scan->is_wrong = true;
             return;
@@ -265,6 +237,13 @@ int cqlua_value_parse(enum cqlua_kind kind, const char *text, size_t len, uint8_
         break;
     case CQLUA_KIND_TIME: read.i64 = read_time(&scan, 9, false); break;
     case CQLUA_KIND_TIMESTAMP: read.i64 = read_timestamp(&scan); break;
+    case CQLUA_KIND_DURATION: duration_read(&scan, &read); break;
+    case CQLUA_KIND_VARINT:
+    case CQLUA_KIND_DECIMAL: {
+        int error = number_parse(text, len, storage, &read);
+        if (error == 0) *value = read;
+        return error;
+    }
     default: return CQLUA_EINVALID_VALUE;
     }
     if (scan.is_wrong || scan.at != scan.end) return CQLUA_EINVALID_VALUE;

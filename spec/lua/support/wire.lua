@@ -44,16 +44,32 @@ function Reader:value()
   return self:take(length)
 end
 
--- Section 4.2.5.2: [option] ids of types; collections as { "list", "int" }.
+-- Section 4.2.5.2: [option] ids of types. Others are tables: { "list", "int" }, { "map", "int", "text" },
+-- { "tuple", "int", "text" }, { "udt", "name", { "field", "int" }... }, { "custom", "class name" }.
 local TYPES = { ascii = 1, bigint = 2, blob = 3, boolean = 4, counter = 5, decimal = 6, double = 7, float = 8, int = 9,
   timestamp = 11, uuid = 12, text = 13, varint = 14, timeuuid = 15, inet = 16, date = 17, time = 18, smallint = 19,
-  tinyint = 20, list = 32, map = 33, set = 34 }
+  tinyint = 20, duration = 21, list = 32, map = 33, set = 34 }
+local option
+local OPTIONS = {}
 
-local function option(kind)
-  if type(kind) == "string" then return M.short(assert(TYPES[kind], kind)) end
-  local out = M.short(TYPES[kind[1]])
-  for index = 2, #kind do out = out .. option(kind[index]) end
+local function options_of(kind, first)
+  local out = {}
+  for index = first, #kind do out[#out + 1] = option(kind[index]) end
+  return table.concat(out)
+end
+
+function OPTIONS.custom(kind) return M.short(0) .. M.string(kind[2]) end
+function OPTIONS.tuple(kind) return M.short(0x31) .. M.short(#kind - 1) .. options_of(kind, 2) end
+function OPTIONS.udt(kind)
+  local out = M.short(0x30) .. M.string "ks" .. M.string(kind[2]) .. M.short(#kind - 2)
+  for index = 3, #kind do out = out .. M.string(kind[index][1]) .. option(kind[index][2]) end
   return out
+end
+
+function option(kind)
+  if type(kind) == "string" then return M.short(assert(TYPES[kind], kind)) end
+  if OPTIONS[kind[1]] then return OPTIONS[kind[1]](kind) end
+  return M.short(TYPES[kind[1]]) .. options_of(kind, 2)
 end
 
 local function columns_of(columns)
