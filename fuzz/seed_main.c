@@ -273,6 +273,10 @@ static void save_types(void)
         put_column(&columns[i]);
         put_raw(&input, cell.base, cell.len);
         save("rows");
+        put_u8(&input, 0);
+        put_column(&columns[i]);
+        put_raw(&input, cell.base, cell.len);
+        save("bind");
         buffer_dispose(&cell);
     }
 }

@@ -46,6 +46,21 @@ static void read_times(const struct cqlua_rows *row, int i, const struct cqlua_v
     if (rc == 0 && kind == CQLUA_KIND_TIMESTAMP) require(wide == value->i64);
 }
 
+/* Numbers of any size, and durations. */
+static void read_exact(const struct cqlua_rows *row, int i, const struct cqlua_value *value, enum cqlua_kind kind, int rc)
+{
+    int32_t scale = 0, months = 0, days = 0;
+    int64_t nanoseconds = 0;
+    struct cqlua_slice bytes = {0};
+    require_as(cqlua_row_varint(row, i, &bytes), kind == CQLUA_KIND_VARINT, rc);
+    if (rc == 0 && kind == CQLUA_KIND_VARINT) require(slice_equal(bytes, value->bytes));
+    require_as(cqlua_row_decimal(row, i, &scale, &bytes), kind == CQLUA_KIND_DECIMAL, rc);
+    if (rc == 0 && kind == CQLUA_KIND_DECIMAL) require(scale == value->scale && slice_equal(bytes, value->bytes));
+    require_as(cqlua_row_duration(row, i, &months, &days, &nanoseconds), kind == CQLUA_KIND_DURATION, rc);
+    if (rc == 0 && kind == CQLUA_KIND_DURATION)
+        require(months == value->months && days == value->days && nanoseconds == value->i64);
+}
+
 static void read_texts(const struct cqlua_rows *row, int i, const struct cqlua_value *value, enum cqlua_kind kind, int rc)
 {
     uint8_t uuid[16];
@@ -82,12 +97,17 @@ static void read_cell(const struct cqlua_rows *row, int i)
     read_numbers(row, i, &value, kind, rc);
     read_times(row, i, &value, kind, rc);
     read_texts(row, i, &value, kind, rc);
+    read_exact(row, i, &value, kind, rc);
     read_collection(row, i, kind);
 }
 
 void fuzz_walk(struct cqlua_rows *rows)
 {
+    struct cqlua_column column;
     uint32_t announced = rows->rows_left, count = 0;
+    for (uint32_t i = 0; i < rows->columns; i++) require(cqlua_rows_column(rows, (int)i, &column) == 0 && column.type != NULL);
+    require(cqlua_rows_columns_count(rows) == (int)rows->columns);
+    require(cqlua_rows_column(rows, (int)rows->columns, &column) == CQLUA_EMISUSE);
     while (cqlua_rows_next(rows)) {
         for (uint32_t i = 0; i < rows->columns; i++) read_cell(rows, (int)i);
         require(cqlua_row_bytes(rows, (int)rows->columns, &(struct cqlua_slice){0}) == CQLUA_EMISUSE);
