@@ -378,7 +378,8 @@ CQLUA_EXPORT int cqlua_bind_duration(struct cqlua_statement *st, int index, int3
  * behind are null; vector: its dimension): until cqlua_bind_close every bind function binds its elements by their own index
  * (map: key 2k, value 2k + 1; UDT: the field's place, cqlua_bind_field), in any order. An element that stays unbound is an
  * error at close; null elements are refused but in tuples and UDTs, unset ones everywhere. Nests up to the type's own depth.
- * In a statement that is executed or disposed while something is open, that is the error. */
+ * In a statement that is executed while something is open, that is the error. Errors say where in the value they are, for people:
+ * "tags (map<text, list<int>>): value 1: element 3: ..." counts from 1. */
 CQLUA_EXPORT int cqlua_bind_open(struct cqlua_statement *st, int index, int count);
 CQLUA_EXPORT int cqlua_bind_close(struct cqlua_statement *st);
 /* What `index` binds at the present level: a marker, or an element of what is open (its `name`: a UDT's field; its `type`: only
@@ -413,7 +414,7 @@ enum cqlua_kind {
     CQLUA_KIND_MAP,       /* read with cqlua_row_open, 2 columns */
     CQLUA_KIND_TUPLE,     /* read with cqlua_row_open, one row */
     CQLUA_KIND_UDT,       /* the same; its columns have names */
-    CQLUA_KIND_CUSTOM,    /* bytes, as they are: a type that is known by its class name only */
+    CQLUA_KIND_CUSTOM,    /* bytes, as they are: a type that is known by its class name only, or whose class is not understood */
 };
 struct cqlua_value {
     enum cqlua_kind kind;
@@ -423,19 +424,22 @@ struct cqlua_value {
     struct cqlua_slice bytes; /* of a collection: as the protocol has it */
 };
 
-/* The value's text as CQL writes it, without quotes: uuid, inet, date, time, duration ("1y2mo3d4h5m6s7ms8us9ns"). Gives the
+/* The value's text as CQL writes it, without quotes: uuid, inet, date, time, duration ("1y2mo3d4h5m6s7ms8us9ns", "0s"). Gives the
  * length; `out` has at least CQLUA_TEXT_MAX bytes and is not NUL-terminated. Negative: not one of these kinds. A year beyond
  * 0 to 9999 is written with its sign. */
 enum { CQLUA_TEXT_MAX = 64 };
 CQLUA_EXPORT int cqlua_value_text(const struct cqlua_value *value, char *out);
 /* A varint or decimal in decimal digits: gives the length, and writes it if `size` has room for it (no NUL). A decimal is
- * written with an exponent ("1.1E+1000") unless 0 <= scale and no more than six zeros follow the point: a scale never makes the
- * text long (fault 58). A number of more than 16 KiB is written in hexadecimal ("-0x1f"), which reads back. Negative: another
+ * written as Java's BigDecimal writes it, with an exponent ("1.1E+1000") if its scale is below 0 or its first digit beyond the
+ * sixth place after the point: a scale never makes the text long (fault 58). A number of more than 16 KiB is written in
+ * hexadecimal ("-0x1f", with a scale "-0x1fE-5": an exponent there has its sign). All of it reads back. Negative: another
  * kind, or NO_MEMORY. */
 CQLUA_EXPORT int64_t cqlua_number_text(const struct cqlua_value *value, char *out, size_t size);
 /* The other way round: reads text as `kind` (UUID, INET, DATE, TIME, TIMESTAMP, DURATION, VARINT, DECIMAL) into value; the bytes
- * of UUID, INET, VARINT and DECIMAL are written to `storage` (16 bytes, or `len` if that is more). Durations: "1h30m", ISO 8601
- * ("P1Y2M3DT4H5M6S", "P3W", "P0001-02-03T04:05:06"). 0, INVALID_VALUE or NO_MEMORY. */
+ * of UUID, INET, VARINT and DECIMAL are written to `storage` (16 bytes, or `len` if that is more). Durations: "1h30m" (the units
+ * y mo w d h m s ms us ns in this order, each once at most), ISO 8601 ("P1Y2M3DT4H5M6S", "P3W", "P0001-02-03T04:05:06"), a "-"
+ * before all of it. Numbers: "-12", "0x1f", decimals also "1.10", ".5", "1.1E+1000"; more than 100,000 decimal digits are
+ * refused, hexadecimal ones are not. 0, INVALID_VALUE or NO_MEMORY. */
 CQLUA_EXPORT int cqlua_value_parse(enum cqlua_kind kind, const char *text, size_t len, uint8_t *storage,
                                    struct cqlua_value *value);
 /* Binds a value whose kind must be the marker's (cqlua_column.kind), or NULL or UNSET. */
@@ -443,7 +447,8 @@ CQLUA_EXPORT int cqlua_bind_value(struct cqlua_statement *st, int index, const s
 /* A new random (version 4) UUID. 0, or MISUSE (no entropy). */
 CQLUA_EXPORT int cqlua_uuid(uint8_t out[16]);
 /* A new time-based (version 1) one for a time in units of 100 ns since 1970, with a random clock sequence and node, new each
- * time: no two are equal, whatever the thread or process. 0, MISUSE, or INVALID_VALUE (a time before 1582-10-15 or after 5236). */
+ * time: no two are equal, whatever the thread or process. 0, MISUSE (no entropy), or INVALID_VALUE (a time before 1582-10-15 or
+ * after 5236). */
 CQLUA_EXPORT int cqlua_timeuuid(int64_t time_100ns, uint8_t out[16]);
 /* The time of a version 1 UUID, in units of 100 ns since 1970: 0, or INVALID_VALUE (another version). */
 CQLUA_EXPORT int cqlua_timeuuid_time(const uint8_t uuid[16], int64_t *time_100ns);

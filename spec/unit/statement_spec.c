@@ -274,6 +274,178 @@ static void without_markers_there_are_no_values(void **state)
     cqlua_statement_dispose(&st);
 }
 
+/* --- collections -------------------------------------------------------------------------------------------------- */
+
+#define VECTOR "org.apache.cassandra.db.marshal.VectorType"
+/* l list<int>, m map<text, list<int>>, t tuple<int, text>, u UDT ud(a int, b text), v vector<float, 2>, w vector<text, 2> */
+#define COLLECTIONS                                                                                                \
+    "0001'l' 0020 0009 0001'm' 0021 000D 0020 0009 0001't' 0031 0002 0009 000D 0001'u' 0030 0001'k' 0002'ud' 0002" \
+    " 0001'a' 0009 0001'b' 000D 0001'v' 0000 0037'" VECTOR "(FloatType,2)' 0001'w' 0000 0036'" VECTOR "(UTF8Type,2)'"
+enum { L, M, T, U, V, W, COLLECTIONS_COUNT };
+
+/* What one marker alone would send, if all others are null. */
+static void value_is(struct cqlua_statement *st, int index, const char *expected)
+{
+    char text[1024] = "0006";
+    assert_null(cqlua_statement_error(st));
+    for (int i = 0; i < COLLECTIONS_COUNT; i++) {
+        if (i != index) assert_int_equal(cqlua_bind_null(st, i), 0);
+        strcat(text, i == index ? expected : "FFFFFFFF");
+    }
+    sends(st, text);
+    cqlua_statement_reset(st);
+}
+
+static void V1_collections_are_bound_element_by_element(void **state)
+{
+    (void)state;
+    struct cqlua_statement st;
+    init(&st, COLLECTIONS, COLLECTIONS_COUNT);
+    assert_int_equal(cqlua_bind_open(&st, L, 2), 0);
+    cqlua_bind_i32(&st, 0, 1);
+    cqlua_bind_i32(&st, 1, 2);
+    assert_int_equal(cqlua_bind_close(&st), 0);
+    value_is(&st, L, "00000014 00000002 00000004 00000001 00000004 00000002");
+    cqlua_bind_open(&st, L, 0);
+    cqlua_bind_close(&st);
+    value_is(&st, L, "00000004 00000000");
+    cqlua_bind_open(&st, M, 1);
+    cqlua_bind_text(&st, 0, "k", 1);
+    cqlua_bind_open(&st, 1, 1);
+    cqlua_bind_i32(&st, 0, 7);
+    cqlua_bind_close(&st);
+    cqlua_bind_close(&st);
+    value_is(&st, M, "00000019 00000001 00000001 'k' 0000000C 00000001 00000004 00000007");
+    cqlua_bind_open(&st, T, 2);
+    cqlua_bind_null(&st, 0);
+    cqlua_bind_text(&st, 1, "", 0);
+    cqlua_bind_close(&st);
+    value_is(&st, T, "00000008 FFFFFFFF 00000000");
+    cqlua_bind_open(&st, U, 1); /* the field behind it is left out */
+    cqlua_bind_i32(&st, cqlua_bind_field(&st, "a", 1), 5);
+    cqlua_bind_close(&st);
+    value_is(&st, U, "00000008 00000004 00000005");
+    cqlua_bind_open(&st, V, 2);
+    cqlua_bind_f32(&st, 0, 1);
+    cqlua_bind_f32(&st, 1, 2);
+    cqlua_bind_close(&st);
+    value_is(&st, V, "00000008 3F800000 40000000");
+    cqlua_bind_open(&st, W, 2);
+    cqlua_bind_text(&st, 0, "ab", 2);
+    cqlua_bind_text(&st, 1, "", 0);
+    cqlua_bind_close(&st);
+    value_is(&st, W, "00000004 02'ab' 00");
+    cqlua_statement_dispose(&st);
+}
+
+static void V1_elements_are_bound_in_any_order_and_again(void **state)
+{
+    (void)state;
+    struct cqlua_statement st;
+    init(&st, COLLECTIONS, COLLECTIONS_COUNT);
+    cqlua_bind_open(&st, W, 2);
+    cqlua_bind_text(&st, 1, "second", 6);
+    cqlua_bind_text(&st, 0, "1", 1);
+    cqlua_bind_text(&st, 1, "2nd", 3);
+    cqlua_bind_close(&st);
+    value_is(&st, W, "00000006 01'1' 03'2nd'");
+    cqlua_bind_open(&st, V, 2);
+    cqlua_bind_f32(&st, 1, 9);
+    cqlua_bind_f32(&st, 0, 1);
+    cqlua_bind_f32(&st, 1, 2);
+    cqlua_bind_close(&st);
+    value_is(&st, V, "00000008 3F800000 40000000");
+    cqlua_bind_open(&st, M, 2);
+    cqlua_bind_open(&st, 3, 0);
+    cqlua_bind_close(&st);
+    cqlua_bind_text(&st, 2, "b", 1);
+    cqlua_bind_open(&st, 1, 2);
+    cqlua_bind_i32(&st, 1, 2);
+    cqlua_bind_i32(&st, 0, 1);
+    cqlua_bind_close(&st);
+    cqlua_bind_text(&st, 0, "a", 1);
+    cqlua_bind_close(&st);
+    value_is(&st, M,
+             "0000002E 00000002 00000001 'a' 00000014 00000002 00000004 00000001 00000004 00000002"
+             " 00000001 'b' 00000004 00000000");
+    cqlua_bind_open(&st, L, 1);
+    cqlua_bind_i32(&st, 0, 1);
+    cqlua_bind_close(&st);
+    cqlua_bind_open(&st, L, 1); /* the whole of it again, as long */
+    cqlua_bind_i32(&st, 0, 2);
+    cqlua_bind_close(&st);
+    cqlua_bind_open(&st, L, 0);
+    cqlua_bind_close(&st);
+    value_is(&st, L, "00000004 00000000");
+    cqlua_statement_dispose(&st);
+}
+
+/* In order, a statement's heap holds the values once: nothing is gathered. */
+static void binding_elements_in_order_copies_nothing(void **state)
+{
+    (void)state;
+    enum { COUNT = 100000 };
+    struct cqlua_statement st;
+    init(&st, COLLECTIONS, COLLECTIONS_COUNT);
+    cqlua_bind_open(&st, L, COUNT);
+    for (int i = 0; i < COUNT; i++) assert_int_equal(cqlua_bind_i32(&st, i, i), 0);
+    heap.fail_after = 0;
+    assert_int_equal(cqlua_bind_close(&st), 0);
+    heap.fail_after = -1;
+    for (int i = 1; i < COLLECTIONS_COUNT; i++) cqlua_bind_null(&st, i);
+    struct cqlua_slice values = gathered(&st);
+    assert_int_equal(values.len, 2 + 8 + 8 * COUNT + 4 * (COLLECTIONS_COUNT - 1));
+    cqlua_statement_dispose(&st);
+}
+
+static void binding_an_element_for_ever_does_not_grow(void **state)
+{
+    (void)state;
+    struct cqlua_statement st;
+    struct random random = {4};
+    char text[300] = {0};
+    init(&st, COLLECTIONS, COLLECTIONS_COUNT);
+    cqlua_bind_open(&st, M, 1);
+    for (int i = 0; i < 100000; i++) assert_int_equal(cqlua_bind_text(&st, 0, text, random_below(&random, sizeof text)), 0);
+    assert_true(memory_held(heap.memory) < 16384);
+    cqlua_statement_dispose(&st);
+}
+
+static void Q10_what_is_bound_next_is_told(void **state)
+{
+    (void)state;
+    struct cqlua_statement st;
+    struct cqlua_column column;
+    init(&st, COLLECTIONS, COLLECTIONS_COUNT);
+    assert_int_equal(cqlua_bind_column(&st, M, &column), 0);
+    assert_string_equal(column.type, "map<text, list<int>>");
+    assert_string_equal(column.name.base, "m");
+    assert_int_equal(cqlua_bind_column(&st, COLLECTIONS_COUNT, &column), CQLUA_EMISUSE);
+    assert_int_equal(cqlua_bind_column(&st, -1, &column), CQLUA_EMISUSE);
+    assert_int_equal(cqlua_bind_field(&st, "a", 1), CQLUA_EMISUSE);
+    cqlua_bind_open(&st, M, 2);
+    assert_int_equal(cqlua_bind_column(&st, 2, &column), 0);
+    assert_int_equal(column.kind, CQLUA_KIND_TEXT);
+    assert_int_equal(cqlua_bind_column(&st, 3, &column), 0);
+    assert_string_equal(column.type, "list");
+    assert_int_equal(cqlua_bind_column(&st, 4, &column), CQLUA_EMISUSE);
+    assert_int_equal(cqlua_bind_field(&st, "a", 1), CQLUA_EMISUSE);
+    cqlua_statement_reset(&st);
+    cqlua_bind_open(&st, U, 2);
+    assert_int_equal(cqlua_bind_column(&st, 1, &column), 0);
+    assert_string_equal(column.name.base, "b");
+    assert_int_equal(column.keyspace.len, 0);
+    assert_int_equal(cqlua_bind_field(&st, "b", 1), 1);
+    assert_int_equal(cqlua_bind_field(&st, "bb", 2), CQLUA_EMISUSE);
+    assert_int_equal(cqlua_bind_field(&st, "", 0), CQLUA_EMISUSE);
+    cqlua_statement_reset(&st);
+    assert_int_equal(cqlua_bind_column(&st, V, &column), 0);
+    assert_int_equal(column.count, 2);
+    assert_string_equal(column.type, "vector<float, 2>");
+    assert_null(cqlua_statement_error(&st));
+    cqlua_statement_dispose(&st);
+}
+
 /* --- errors ------------------------------------------------------------------------------------------------------- */
 
 static void failed(struct cqlua_statement *st, int code, int index, const char *column, const char *message)
@@ -341,6 +513,157 @@ static void fault_70_a_value_that_is_too_long_is_refused(void **state)
     cqlua_statement_reset(&st);
     assert_int_equal(cqlua_bind_text(&st, 1, "", SIZE_MAX), CQLUA_EINVALID_VALUE);
     cqlua_statement_dispose(&st);
+}
+
+static void fails_with(struct cqlua_statement *st, int rc, int code, int index, const char *column, const char *message)
+{
+    size_t len;
+    assert_int_equal(rc, code);
+    failed(st, code, index, column, message);
+    assert_int_equal(cqlua_bind_i32(st, 0, 1), code); /* it sticks */
+    assert_int_equal(cqlua_bind_close(st), code);
+    assert_int_equal(cqlua_bind_open(st, 0, 0), code);
+    assert_int_equal(statement_check(st, &len), code);
+    cqlua_statement_reset(st);
+}
+
+static void V2_an_element_that_does_not_fit_is_an_error_that_names_its_place(void **state)
+{
+    (void)state;
+    struct cqlua_statement st;
+    init(&st, COLLECTIONS, COLLECTIONS_COUNT);
+    cqlua_bind_open(&st, M, 1);
+    cqlua_bind_open(&st, 1, 3);
+    fails_with(&st, cqlua_bind_text(&st, 2, "x", 1), CQLUA_EINVALID_VALUE, M, "m",
+               "m (map<text, list<int>>): value 1: element 3: a text value does not fit in int");
+    cqlua_bind_open(&st, M, 2);
+    fails_with(&st, cqlua_bind_i32(&st, 2, 1), CQLUA_EINVALID_VALUE, M, "m",
+               "m (map<text, list<int>>): key 2: an integer value does not fit in text");
+    cqlua_bind_open(&st, U, 2);
+    fails_with(&st, cqlua_bind_i32(&st, 1, 1), CQLUA_EINVALID_VALUE, U, "u",
+               "u (ud): field b: an integer value does not fit in text");
+    cqlua_bind_open(&st, T, 2);
+    fails_with(&st, cqlua_bind_i32(&st, 1, 1), CQLUA_EINVALID_VALUE, T, "t",
+               "t (tuple<int, text>): field 2: an integer value does not fit in text");
+    cqlua_statement_dispose(&st);
+}
+
+static void V1_null_and_unset_elements_are_refused(void **state)
+{
+    (void)state;
+    static const int all[] = {L, M, V, W};
+    struct cqlua_statement st;
+    init(&st, COLLECTIONS, COLLECTIONS_COUNT);
+    for (size_t i = 0; i < 4; i++) {
+        cqlua_bind_open(&st, all[i], 2);
+        assert_int_equal(cqlua_bind_null(&st, 1), CQLUA_EINVALID_VALUE);
+        cqlua_statement_reset(&st);
+    }
+    cqlua_bind_open(&st, L, 2);
+    fails_with(&st, cqlua_bind_null(&st, 1), CQLUA_EINVALID_VALUE, L, "l",
+               "l (list<int>): element 2: null cannot be an element of a collection");
+    cqlua_bind_open(&st, U, 2);
+    fails_with(&st, cqlua_bind_unset(&st, 0), CQLUA_EINVALID_VALUE, U, "u",
+               "u (ud): field a: unset is only for a marker, not inside its value");
+    cqlua_statement_dispose(&st);
+}
+
+static void Q9_an_element_without_a_value_is_an_error_that_names_it(void **state)
+{
+    (void)state;
+    struct cqlua_statement st;
+    init(&st, COLLECTIONS, COLLECTIONS_COUNT);
+    cqlua_bind_open(&st, M, 2);
+    cqlua_bind_text(&st, 2, "k", 1);
+    cqlua_bind_text(&st, 0, "k", 1);
+    fails_with(&st, cqlua_bind_close(&st), CQLUA_EINVALID_VALUE, M, "m",
+               "m (map<text, list<int>>): value 1: no value was bound to it; bind null or unset if that is meant");
+    cqlua_bind_open(&st, T, 2);
+    cqlua_bind_null(&st, 0);
+    assert_int_equal(cqlua_bind_close(&st), CQLUA_EINVALID_VALUE);
+    cqlua_statement_dispose(&st);
+}
+
+static void Q9_a_count_that_the_type_cannot_have_is_an_error(void **state)
+{
+    (void)state;
+    struct cqlua_statement st;
+    init(&st, COLLECTIONS " 0001'i' 0009", COLLECTIONS_COUNT + 1);
+    fails_with(&st, cqlua_bind_open(&st, V, 1), CQLUA_EINVALID_VALUE, V, "v",
+               "v (vector<float, 2>): 1 elements do not fit in a vector of 2");
+    assert_int_equal(cqlua_bind_open(&st, V, 3), CQLUA_EINVALID_VALUE);
+    cqlua_statement_reset(&st);
+    fails_with(&st, cqlua_bind_open(&st, T, 3), CQLUA_EINVALID_VALUE, T, "t",
+               "t (tuple<int, text>): 3 fields do not fit in tuple, which has 2");
+    fails_with(&st, cqlua_bind_open(&st, L, -1), CQLUA_EMISUSE, L, "l", "l (list<int>): a count is not negative");
+    fails_with(&st, cqlua_bind_open(&st, COLLECTIONS_COUNT, 1), CQLUA_EINVALID_VALUE, COLLECTIONS_COUNT, "i",
+               "i (int): int has no elements that could be bound");
+    cqlua_bind_open(&st, L, 2);
+    fails_with(&st, cqlua_bind_i32(&st, 2, 1), CQLUA_EMISUSE, L, "l",
+               "l (list<int>): nothing has the index 2: there are 2 (from 0)");
+    cqlua_bind_open(&st, M, 1);
+    cqlua_bind_open(&st, 1, 0);
+    fails_with(&st, cqlua_bind_i32(&st, -1, 1), CQLUA_EMISUSE, M, "m",
+               "m (map<text, list<int>>): value 1: nothing has the index -1: there are 0 (from 0)");
+    cqlua_statement_dispose(&st);
+}
+
+static void Q9_what_is_still_open_is_an_error(void **state)
+{
+    (void)state;
+    struct cqlua_statement st;
+    size_t len;
+    init(&st, COLLECTIONS, COLLECTIONS_COUNT);
+    for (int i = 0; i < COLLECTIONS_COUNT; i++) cqlua_bind_null(&st, i);
+    cqlua_bind_open(&st, M, 1);
+    cqlua_bind_open(&st, 1, 0);
+    assert_int_equal(statement_check(&st, &len), CQLUA_EMISUSE);
+    failed(&st, CQLUA_EMISUSE, M, "m", "m (map<text, list<int>>): value 1: it is still open: call cqlua_bind_close");
+    cqlua_statement_reset(&st);
+    fails_with(&st, cqlua_bind_close(&st), CQLUA_EMISUSE, -1, NULL, "nothing is open that could be closed");
+    cqlua_bind_open(&st, M, 1);
+    cqlua_bind_open(&st, 1, 1000);
+    cqlua_statement_dispose(&st); /* frees them */
+}
+
+static void Q9_a_long_way_to_an_element_is_cut(void **state)
+{
+    (void)state;
+    struct cqlua_statement st;
+    init(&st,
+         "0001'n' 0020 0020 0020 0020 0020 0020 0020 0020 0020 0020 0020 0020 0020 0020 0020 0020 0020 0020 0020 0020 0020"
+         " 0020 0020 0020 0020 0020 0020 0020 0020 0020 0020 0009",
+         1);
+    for (int i = 0; i < LIMIT_NESTING - 1; i++) assert_int_equal(cqlua_bind_open(&st, i == 0 ? 0 : 9999, 10000), 0);
+    assert_int_equal(cqlua_bind_open(&st, 0, 0), CQLUA_EINVALID_VALUE);
+    assert_true(strlen(cqlua_statement_error(&st)->message) < 512);
+    cqlua_statement_dispose(&st);
+}
+
+static void fault_47_without_memory_a_collection_is_not_bound(void **state)
+{
+    (void)state;
+    for (int fail_after = 0; fail_after < 12; fail_after++) {
+        struct cqlua_statement st;
+        char text[500] = {0};
+        init(&st, COLLECTIONS, COLLECTIONS_COUNT);
+        heap.fail_after = fail_after;
+        cqlua_bind_open(&st, M, 200);
+        cqlua_bind_text(&st, 2, text, sizeof text);
+        cqlua_bind_text(&st, 0, text, sizeof text);
+        cqlua_bind_open(&st, 1, 1);
+        cqlua_bind_i32(&st, 0, 1);
+        cqlua_bind_close(&st);
+        for (int i = 3; i < 400; i++) {
+            if (i % 2 == 0) cqlua_bind_text(&st, i, text, 3);
+            else cqlua_bind_open(&st, i, 0), cqlua_bind_close(&st);
+        }
+        int rc = cqlua_bind_close(&st);
+        heap.fail_after = -1;
+        assert_true(rc == 0 || rc == CQLUA_ENO_MEMORY);
+        if (rc == 0) assert_null(cqlua_statement_error(&st));
+        cqlua_statement_dispose(&st);
+    }
 }
 
 static void the_first_error_stays_until_reset(void **state)
@@ -502,6 +825,18 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_value_that_fails_leaves_the_others, begin, end),
         cmocka_unit_test_setup_teardown(fault_47_without_memory_binding_says_so, begin, end),
         cmocka_unit_test_setup_teardown(fault_47_without_memory_for_its_markers_a_statement_is_not_executed, begin, end),
+        cmocka_unit_test_setup_teardown(V1_collections_are_bound_element_by_element, begin, end),
+        cmocka_unit_test_setup_teardown(V1_elements_are_bound_in_any_order_and_again, begin, end),
+        cmocka_unit_test_setup_teardown(binding_elements_in_order_copies_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(binding_an_element_for_ever_does_not_grow, begin, end),
+        cmocka_unit_test_setup_teardown(Q10_what_is_bound_next_is_told, begin, end),
+        cmocka_unit_test_setup_teardown(V2_an_element_that_does_not_fit_is_an_error_that_names_its_place, begin, end),
+        cmocka_unit_test_setup_teardown(V1_null_and_unset_elements_are_refused, begin, end),
+        cmocka_unit_test_setup_teardown(Q9_an_element_without_a_value_is_an_error_that_names_it, begin, end),
+        cmocka_unit_test_setup_teardown(Q9_a_count_that_the_type_cannot_have_is_an_error, begin, end),
+        cmocka_unit_test_setup_teardown(Q9_what_is_still_open_is_an_error, begin, end),
+        cmocka_unit_test_setup_teardown(Q9_a_long_way_to_an_element_is_cut, begin, end),
+        cmocka_unit_test_setup_teardown(fault_47_without_memory_a_collection_is_not_bound, begin, end),
         cmocka_unit_test_setup_teardown(a_text_has_no_markers, begin, end),
         cmocka_unit_test_setup_teardown(Q7_USE_as_a_text_is_refused, begin, end),
         cmocka_unit_test_setup_teardown(Q7_a_prepared_statement_takes_no_keyspace_of_its_own, begin, end),

@@ -280,7 +280,6 @@ static void V1_text_and_blob_are_binary_safe(void **state)
     bytes_are(TYPE_ASCII, CQLUA_KIND_TEXT, "00 7F 'abc'");
     bytes_are(TYPE_BLOB, CQLUA_KIND_BLOB, "CAFE00");
     bytes_are(TYPE_CUSTOM, CQLUA_KIND_CUSTOM, "0102");
-    bytes_are(TYPE_VARINT, CQLUA_KIND_CUSTOM, "00AB54A98CEB1F0AD2");
 }
 
 static void V1_empty_text_is_not_null(void **state)
@@ -420,9 +419,9 @@ static void V2_a_value_of_another_kind_is_refused(void **state)
     is_refused(TYPE_UUID, of_bytes(CQLUA_KIND_INET, text), "an inet value does not fit in uuid");
     is_refused(TYPE_SET, of_bytes(CQLUA_KIND_MAP, text), "a map value does not fit in set");
     is_refused(TYPE_UDT, of_bytes(CQLUA_KIND_TUPLE, text), "a tuple value does not fit in udt");
-    is_refused(TYPE_BLOB, of_bytes(CQLUA_KIND_CUSTOM, text), "an undecoded value does not fit in blob");
+    is_refused(TYPE_BLOB, of_bytes(CQLUA_KIND_CUSTOM, text), "a custom value does not fit in blob");
     is_refused(TYPE_LIST, of_bytes(CQLUA_KIND_TEXT, text), "a text value does not fit in list");
-    is_refused(TYPE_LIST, of_bytes(CQLUA_KIND_LIST, text), "a list value does not fit in list"); /* not yet */
+    is_refused(TYPE_LIST, of_bytes(CQLUA_KIND_LIST, text), "its elements are bound one by one (cqlua_bind_open)");
     is_refused(TYPE_DECIMAL, of_bytes(CQLUA_KIND_BLOB, text), "a blob value does not fit in decimal");
 }
 
@@ -443,7 +442,127 @@ static void V1_a_collection_is_its_kind_and_bytes(void **state)
     assert_int_equal(decode(TYPE_MAP, "", &value), 0);
     assert_int_equal(value.kind, CQLUA_KIND_MAP);
     assert_int_equal(decode(TYPE_UDT, "FFFFFFFF", &value), 0);
-    assert_int_equal(value.kind, CQLUA_KIND_TUPLE);
+    assert_int_equal(value.kind, CQLUA_KIND_UDT);
+}
+
+/* --- numbers of any size --------------------------------------------------------------------------------------------------- */
+
+static void varint_is_sent(const char *bound, const char *sent)
+{
+    assert_int_equal(encode(TYPE_VARINT, of_bytes(CQLUA_KIND_VARINT, hex(bound))), 0);
+    assert_bytes(slice(buffer.base + 4, buffer.len - 4), hex(sent));
+    assert_int_equal(load_u32(buffer.base), buffer.len - 4);
+}
+
+static void V1_varints_are_sent_in_their_shortest_form(void **state)
+{
+    (void)state;
+    varint_is_sent("00", "00");
+    varint_is_sent("0000", "00");
+    varint_is_sent("FFFF", "FF");
+    varint_is_sent("007F", "7F");
+    varint_is_sent("0080", "0080"); /* 128, not -128 */
+    varint_is_sent("FF80", "80");
+    varint_is_sent("FF7F", "FF7F");
+    varint_is_sent("000000000000000000000080", "0080");
+    bytes_are(TYPE_VARINT, CQLUA_KIND_VARINT, "00AB54A98CEB1F0AD2");
+    is_refused(TYPE_VARINT, of_bytes(CQLUA_KIND_VARINT, slice("", 0)), "a varint has at least one byte");
+    is_refused(TYPE_VARINT, of_bytes(CQLUA_KIND_VARINT, slice("never looked at", SIZE_MAX)),
+               "varint of 18446744073709551615 bytes is longer than 2147483647");
+}
+
+static void V1_decimals_keep_their_scale(void **state)
+{
+    (void)state;
+    static const int32_t scales[] = {0, 1, -1, 7, INT32_MAX, INT32_MIN};
+    for (size_t i = 0; i < sizeof scales / sizeof scales[0]; i++) {
+        struct cqlua_value value = {.kind = CQLUA_KIND_DECIMAL, .scale = scales[i], .bytes = hex("FF7F")}, read;
+        assert_int_equal(encode(TYPE_DECIMAL, value), 0);
+        assert_int_equal(value_decode(&(struct type){.id = TYPE_DECIMAL}, buffer.base + 4, 6, &read), 0);
+        assert_int_equal(read.kind, CQLUA_KIND_DECIMAL);
+        assert_int_equal(read.scale, scales[i]);
+        assert_hex(read.bytes, "FF7F");
+    }
+    is_refused(TYPE_DECIMAL, of_bytes(CQLUA_KIND_DECIMAL, slice("", 0)), "the unscaled value of a decimal has at least one byte");
+    is_refused(TYPE_DECIMAL, of_bytes(CQLUA_KIND_DECIMAL, slice("never looked at", INT32_MAX)),
+               "decimal of 2147483651 bytes is longer than 2147483647");
+}
+
+static void V2_integers_go_into_varint_and_decimal(void **state)
+{
+    (void)state;
+    assert_int_equal(encode(TYPE_VARINT, integer(-129)), 0);
+    assert_hex(contents(&buffer), "00000002 FF7F");
+    assert_int_equal(encode(TYPE_VARINT, of_i64(CQLUA_KIND_BIGINT, INT64_MIN)), 0);
+    assert_hex(contents(&buffer), "00000008 8000000000000000");
+    assert_int_equal(encode(TYPE_DECIMAL, integer(0)), 0);
+    assert_hex(contents(&buffer), "00000005 00000000 00");
+    assert_int_equal(encode(TYPE_DECIMAL, of_i64(CQLUA_KIND_BIGINT, 300)), 0);
+    assert_hex(contents(&buffer), "00000006 00000000 012C");
+}
+
+static void fault_57_numbers_of_a_wrong_length_are_refused_and_none_is_null(void **state)
+{
+    (void)state;
+    struct cqlua_value value;
+    assert_int_equal(decode(TYPE_VARINT, "", &value), CQLUA_NULL);
+    assert_int_equal(decode(TYPE_DECIMAL, "", &value), CQLUA_NULL);
+    assert_int_equal(decode(TYPE_DURATION, "", &value), CQLUA_NULL);
+    assert_int_equal(decode(TYPE_DECIMAL, "00", &value), CQLUA_EPROTOCOL);
+    assert_int_equal(decode(TYPE_DECIMAL, "00000000", &value), CQLUA_EPROTOCOL);
+    assert_int_equal(value.kind, CQLUA_KIND_NULL);
+}
+
+/* --- durations (v5 section 6.9) -------------------------------------------------------------------------------------------- */
+
+static void duration_is(int32_t months, int32_t days, int64_t nanoseconds, const char *text)
+{
+    struct cqlua_value value = {.kind = CQLUA_KIND_DURATION, .months = months, .days = days, .i64 = nanoseconds}, read;
+    assert_int_equal(encode(TYPE_DURATION, value), 0);
+    assert_bytes(slice(buffer.base + 4, buffer.len - 4), hex(text));
+    assert_int_equal(decode(TYPE_DURATION, text, &read), 0);
+    assert_int_equal(read.kind, CQLUA_KIND_DURATION);
+    assert_true(read.months == months && read.days == days && read.i64 == nanoseconds);
+}
+
+static void V1_durations_keep_their_three_parts(void **state)
+{
+    (void)state;
+    duration_is(1, 2, 0, "02 04 00");                                    /* as Cassandra 5.0 sent it */
+    duration_is(14, 3, INT64_C(14706007008009), "1C 06 FC1AC004A5C612"); /* as Cassandra 5.0 writes it, and those of edges */
+    duration_is(-64, -65, INT64_MIN, "7F 8081 FFFFFFFFFFFFFFFFFF");
+    duration_is(0, 0, 0, "00 00 00");
+    duration_is(-1, -2, -3, "01 03 05");
+    duration_is(64, 0, 63, "8080 00 7E");
+    duration_is(0, 0, -65, "00 00 8081");
+    duration_is(INT32_MAX, INT32_MAX, INT64_MAX, "F0FFFFFFFE F0FFFFFFFE FFFFFFFFFFFFFFFFFE");
+    duration_is(INT32_MIN, INT32_MIN, INT64_MIN, "F0FFFFFFFF F0FFFFFFFF FFFFFFFFFFFFFFFFFF");
+}
+
+static void V2_a_duration_is_of_one_sign(void **state)
+{
+    (void)state;
+    struct cqlua_value value = {.kind = CQLUA_KIND_DURATION, .months = 1, .i64 = -1};
+    is_refused(TYPE_DURATION, value, "months, days and nanoseconds of a duration are of one sign");
+}
+
+static void fault_57_durations_that_are_none_are_refused(void **state)
+{
+    (void)state;
+    static const char *const bytes[] = {
+        "02",
+        "02 04",
+        "02 04 00 00",      /* more behind them */
+        "02 03 00",         /* of two signs */
+        "F100000000 00 00", /* 2^31 months */
+        "00 F100000001 00", /* -2^31 - 1 days */
+        "00 00 FF00000000", /* short of bytes */
+        "FF",
+    };
+    for (size_t i = 0; i < sizeof bytes / sizeof bytes[0]; i++) {
+        struct cqlua_value value;
+        assert_int_equal(decode(TYPE_DURATION, bytes[i], &value), CQLUA_EPROTOCOL);
+    }
 }
 
 int main(void)
@@ -476,6 +595,13 @@ int main(void)
         cmocka_unit_test(V2_a_value_of_another_kind_is_refused),
         cmocka_unit_test(V2_a_custom_type_takes_its_bytes),
         cmocka_unit_test(V1_a_collection_is_its_kind_and_bytes),
+        cmocka_unit_test(V1_varints_are_sent_in_their_shortest_form),
+        cmocka_unit_test(V1_decimals_keep_their_scale),
+        cmocka_unit_test(V2_integers_go_into_varint_and_decimal),
+        cmocka_unit_test(fault_57_numbers_of_a_wrong_length_are_refused_and_none_is_null),
+        cmocka_unit_test(V1_durations_keep_their_three_parts),
+        cmocka_unit_test(V2_a_duration_is_of_one_sign),
+        cmocka_unit_test(fault_57_durations_that_are_none_are_refused),
     };
     return cmocka_run_group_tests_name("value", tests, set_up, tear_down);
 }

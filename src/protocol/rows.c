@@ -130,7 +130,7 @@ uint32_t cqlua_rows_skip(struct cqlua_rows *rows, uint32_t count)
 
 /* --- cells ----------------------------------------------------------------------------------------------------------------- */
 
-/* Where the bytes of a cell are; `base` NULL: no such column, or no row. `len` is what the protocol says, negative numbers too. */
+/* Where the bytes of a cell are; `base` NULL: no such column, or no row. `len` may be that of a null: above INT32_MAX. */
 struct cell {
     const uint8_t *base;
     uint32_t len;

@@ -76,6 +76,7 @@ static bool is_of_one_sign(const struct cqlua_value *value)
 static int decode_duration(struct cqlua_slice bytes, struct cqlua_value *value)
 {
     struct reader reader = reader_of(bytes);
+    value->bytes = slice(NULL, 0); /* the numbers are all of it */
     int64_t months = vint_unzigzag(vint_read(&reader)), days = vint_unzigzag(vint_read(&reader));
     value->i64 = vint_unzigzag(vint_read(&reader));
     value->months = (int32_t)months;

@@ -13,8 +13,7 @@ static inline size_t vint_store(uint64_t value, uint8_t *out)
     size_t more = 0;
     while (more < 8 && value >> (7 * (more + 1)) != 0) more++;
     for (size_t i = 0; i < more; i++) out[more - i] = (uint8_t)(value >> 8 * i);
-    uint8_t ones = (uint8_t) ~(0xFFu >> more);
-    out[0] = more == 8 ? ones : (uint8_t)(ones | value >> 8 * more);
+    out[0] = (uint8_t)(~(0xFFu >> more) | (more == 8 ? 0 : value >> 8 * more));
     return more + 1;
 }
 
