@@ -1,6 +1,6 @@
 /*
  * cqlua.core: what its files share. The module is the first embedder of the library: it includes nothing of cqlua but the
- * public headers. C never yields or resumes; nothing here calls Lua code but the helpers given to `setup`.
+ * public headers. C never yields or resumes; nothing here calls Lua code but the helpers given to `setup` and `use_nearest`.
  *
  * Everything that a userdata points to and that something else needs too is counted (loop, queue, statement), so that
  * finalizers may run in any order.

@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-enum { SLOTS = 12 }; /* of the stack, for one level */
+enum { SLOTS = 12 };    /* of the stack, for one level */
+enum { NEAR_MAX = 64 }; /* of a field: a longer text is near to none */
 
 /* --- elements --------------------------------------------------------------------------------------------------------------- */
 
@@ -230,7 +231,7 @@ static int unknown_field(const struct binding *b, int value)
             return bind_unfit(b, value, lua_pushfstring(L, "%s is no name of a field", bind_push_key(L, key)));
         name = lua_tolstring(L, key, &len);
         if (cqlua_bind_field(b->st, name, len) >= 0) continue;
-        near = nearest_field(b, key);
+        near = len <= NEAR_MAX ? nearest_field(b, key) : NULL;
         if (near == NULL) return bind_unfit(b, value, lua_pushfstring(L, "'%s' is no field of it", name));
         return bind_unfit(b, value, lua_pushfstring(L, "'%s' is no field of it; did you mean '%s'?", name, near));
     }

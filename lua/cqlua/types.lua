@@ -72,7 +72,7 @@ local DURATION_PARTS = { months = true, days = true, nanoseconds = true }
 
 -- A duration: from text ("1h30m", "P1DT12H") or from its parts. Exact, or nil, err.
 function M.duration(value)
-  for part in pairs(type(value) == "table" and value or {}) do
+  for part in next, type(value) == "table" and value or {} do
     if not DURATION_PARTS[part] then
       errors.misuse("duration: unknown part '%s'%s", tostring(part), errors.hint(part, DURATION_PARTS))
     end

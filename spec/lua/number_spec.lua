@@ -129,6 +129,16 @@ describe("cqlua.decimal", function()
     assert.is_true(os.clock() - started < 0.1)
   end)
 
+  it("V1 of tens of thousands of digits is compared exactly", function()
+    local long = decimal("1" .. ("0"):rep(50000))
+    assert.is_true(decimal "1E+50000" == long)
+    assert.is_true(decimal "10E+49999" <= long)
+    assert.is_true(decimal("1" .. ("0"):rep(49999) .. "1") > decimal "1E+50000")
+    assert.is_true(decimal(("9"):rep(50000)) < decimal "1E+50000")
+    assert.is_true(decimal("-1" .. ("0"):rep(49999) .. "1") < decimal "-1E+50000")
+    assert.is_true(decimal(tostring(long)) == long) -- written in hexadecimal
+  end)
+
   it("V1 is a key as its text; numbers of other kinds are no equals", function()
     assert.equal("1.10", cqlua.key(decimal "1.10"))
     assert.equal("5", cqlua.key(varint(5)))
