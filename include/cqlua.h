@@ -125,6 +125,11 @@ struct cqlua_error {
     size_t attempts_count;
 };
 
+/* A v5 failure map: which replica failed and with which of the server's reasons (v5 section 9, <reasonmap>: 0 unknown, 1 too many
+ * tombstones, 2 index not available, 3 no space for CDC, 4 the replica does not know a counter, ...). The address has 4 or 16
+ * bytes. 0 or MISUSE (no such entry). */
+CQLUA_EXPORT int cqlua_error_failure(const struct cqlua_error *error, int index, struct cqlua_slice *address, int *reason);
+
 /* --- memory ---------------------------------------------------------------------------------------------------------------- */
 
 /* All memory of a session and its loop comes from here. `resize` behaves like realloc: size 0 frees and returns NULL. It

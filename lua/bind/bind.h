@@ -54,7 +54,8 @@ struct bind_statement {
     struct bind_statement *next; /* in the queue's free list */
     int refs;
     uint8_t bigint;
-    char *text; /* owned; NULL for a prepared one */
+    struct cqlua_payload *payload; /* own copy; NULL: none */
+    char *text;                    /* owned; NULL for a prepared one */
 };
 
 /* What a tag stands for. A slot is taken at submit and free again when its completion was taken, not earlier. */
@@ -63,6 +64,7 @@ struct bind_slot {
     struct bind_session *owner;       /* NULL once the session was collected */
     struct bind_statement *statement; /* NULL for prepare and use */
     uint32_t next_free;
+    uint8_t bigint;  /* how the result's are read */
     uint8_t as_page; /* 1: the completion gives a page, however small */
     uint8_t used;
 };
@@ -96,6 +98,8 @@ struct bind_call {
 
 void bind_call_init(struct bind_call *call); /* asks for nothing */
 void bind_call_read(lua_State *L, int table, struct bind_call *call);
+struct cqlua_payload *bind_payload_copy(const struct cqlua_payload *from, int32_t count); /* one block, to be freed */
+const struct bind_call *bind_call_at(lua_State *L, int index);                            /* NULL: none was given */
 /* Fields of an options table, checked before by options.lua. */
 int32_t bind_int_field(lua_State *L, int table, const char *field, int32_t otherwise);
 int32_t bind_seconds_field(lua_State *L, int table, const char *field);               /* milliseconds; 0 if nil */
@@ -148,6 +152,12 @@ void bind_functions(lua_State *L, const luaL_Reg *functions);
 struct bind_loop *bind_check_loop(lua_State *L, int index);
 struct bind_queue *bind_check_queue(lua_State *L, int index);
 struct bind_session *bind_check_session(lua_State *L, int index);
+/* The session at index 1, open or closing; NULL: it was freed, and nil and `closed` were pushed. */
+struct bind_session *bind_check_open(lua_State *L);
+/* NULL: pushed nil, and a string to raise. */
+const struct bind_prepared *bind_prepared_at(lua_State *L, int index);
+/* What a submit with this tag gave: the tag; or nil, err, and the tag is free again. */
+int bind_submitted(lua_State *L, struct bind_queue *queue, uint32_t tag, int64_t id, const struct cqlua_error *error);
 struct bind_pump *bind_test_pump(lua_State *L, int index);
 void bind_push_prepared(lua_State *L, struct cqlua_prepared *prepared); /* takes the reference */
 void bind_param_of(const struct cqlua_column *column, struct bind_param *param);
@@ -220,6 +230,7 @@ void bind_open_statement(lua_State *L);
 void bind_open_page(lua_State *L);
 void bind_open_info(lua_State *L);
 void bind_open_pump(lua_State *L);
+void bind_open_batch(lua_State *L);
 void bind_open_whole(lua_State *L);
 void bind_open_number(lua_State *L);
 void bind_open_duration(lua_State *L);

@@ -1,6 +1,7 @@
 /* The options of one call, from a table that options.lua has checked, into the form that a statement takes. */
 #include "bind.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* The numbers of a table: the field's value, or `otherwise` if it is nil. */
@@ -110,22 +111,90 @@ void bind_call_read(lua_State *L, int table, struct bind_call *call)
     call->nil_as = (uint8_t)choice_field(L, table, "nil_as", nils);
 }
 
+/* --- custom payload: an array of entries, and their bytes behind it -------------------------------------------------------- */
+
+/* How large it is and how many entries the table at `payload` has. */
+static size_t measure_payload(lua_State *L, int payload, int32_t *count)
+{
+    size_t size = 0, name, value;
+    *count = 0;
+    for (lua_pushnil(L); lua_next(L, payload); lua_pop(L, 1)) {
+        lua_tolstring(L, -2, &name);
+        value = 0;
+        if (lua_type(L, -1) == LUA_TSTRING) lua_tolstring(L, -1, &value);
+        size += sizeof(struct cqlua_payload) + name + value;
+        ++*count;
+    }
+    return size;
+}
+
+static struct cqlua_slice keep_bytes(char **at, const char *bytes, size_t len)
+{
+    struct cqlua_slice kept = {*at, len};
+    memcpy(*at, bytes, len);
+    *at += len;
+    return kept;
+}
+
+static void fill_payload(lua_State *L, int payload, struct cqlua_payload *entries, int32_t count)
+{
+    char *at = (char *)(entries + count);
+    for (lua_pushnil(L); lua_next(L, payload); lua_pop(L, 1), entries++) {
+        size_t len;
+        const char *text = lua_tolstring(L, -2, &len);
+        entries->name = keep_bytes(&at, text, len);
+        entries->value = (struct cqlua_slice){NULL, 0}; /* cqlua.null */
+        if (lua_type(L, -1) != LUA_TSTRING) continue;
+        text = lua_tolstring(L, -1, &len);
+        entries->value = keep_bytes(&at, text, len);
+    }
+}
+
+/* A copy that outlives the call: one block, to be freed. NULL: no memory. */
+struct cqlua_payload *bind_payload_copy(const struct cqlua_payload *from, int32_t count)
+{
+    size_t size = 0;
+    struct cqlua_payload *entries;
+    char *at;
+    int32_t i;
+    for (i = 0; i < count; i++) size += sizeof *from + from[i].name.len + from[i].value.len;
+    entries = malloc(size);
+    if (entries == NULL) return NULL;
+    at = (char *)(entries + count);
+    for (i = 0; i < count; i++) {
+        entries[i].name = keep_bytes(&at, from[i].name.base, from[i].name.len);
+        entries[i].value = from[i].value;
+        if (from[i].value.base != NULL) entries[i].value = keep_bytes(&at, from[i].value.base, from[i].value.len);
+    }
+    return entries;
+}
+
 /* call(options): an object that a statement is sent with. */
 static int call_new(lua_State *L)
 {
-    size_t state_len = 0, keyspace_len = 0;
+    size_t state_len = 0, keyspace_len = 0, payload_size = 0;
     const char *state, *keyspace;
+    int32_t payload_count = 0;
     struct bind_call *call;
     char *storage;
     luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    lua_getfield(L, 1, "custom_payload"); /* at 2 */
+    if (lua_istable(L, 2)) payload_size = measure_payload(L, 2, &payload_count);
     state = bind_text_field(L, 1, "paging_state", &state_len);
     keyspace = bind_text_field(L, 1, "keyspace", &keyspace_len);
-    call = bind_new_userdata(L, sizeof *call + state_len + keyspace_len + 1);
+    call = bind_new_userdata(L, sizeof *call + payload_size + state_len + keyspace_len + 1);
     bind_call_init(call);
     luaL_getmetatable(L, "cqlua.call");
     lua_setmetatable(L, -2);
     bind_call_read(L, 1, call);
     storage = (char *)(call + 1);
+    if (payload_count > 0) {
+        call->call.payload = (struct cqlua_payload *)(void *)storage;
+        call->call.payload_count = payload_count;
+        fill_payload(L, 2, (struct cqlua_payload *)(void *)storage, payload_count);
+        storage += payload_size;
+    }
     if (state != NULL) memcpy(storage, state, state_len);
     call->call.paging_state = (struct cqlua_slice){state != NULL ? storage : NULL, state_len};
     if (keyspace != NULL) {

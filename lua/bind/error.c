@@ -31,6 +31,24 @@ static void set_flag(lua_State *L, const char *field, int flag)
     lua_setfield(L, -2, field);
 }
 
+/* The failure map of v5: address to the server's reason. */
+static void set_failure_map(lua_State *L, const struct cqlua_error *error)
+{
+    struct cqlua_value value = {.kind = CQLUA_KIND_INET};
+    char text[CQLUA_TEXT_MAX];
+    int i, len, reason;
+    if (error->failure_map.len == 0) return;
+    lua_newtable(L);
+    for (i = 0; cqlua_error_failure(error, i, &value.bytes, &reason) == 0; i++) {
+        len = cqlua_value_text(&value, text);
+        if (len <= 0) continue;
+        lua_pushlstring(L, text, (size_t)len);
+        lua_pushinteger(L, reason);
+        lua_rawset(L, -3);
+    }
+    lua_setfield(L, -2, "failure_map");
+}
+
 static void set_server_fields(lua_State *L, const struct cqlua_error *error)
 {
     if (error->server_code < 0) return;
@@ -50,7 +68,7 @@ static void set_server_fields(lua_State *L, const struct cqlua_error *error)
     set_text(L, "function", error->function);
     set_text(L, "arg_types", error->arg_types);
     set_slice(L, "statement_id", error->statement_id);
-    set_slice(L, "failure_map", error->failure_map);
+    set_failure_map(L, error);
 }
 
 static void set_metatable(lua_State *L)

@@ -196,8 +196,13 @@ static void push_payload(lua_State *L, const char *bytes, uint32_t len)
         at += 2 + key;
         value = read_short(at) << 16 | read_short(at + 2);
         at += 4;
-        if (value > INT32_MAX || value > (size_t)(end - at)) value = 0;
-        lua_pushlstring(L, (const char *)at, value);
+        if (value > INT32_MAX) {
+            lua_pushlightuserdata(L, NULL); /* null */
+            value = 0;
+        } else {
+            if (value > (size_t)(end - at)) value = 0;
+            lua_pushlstring(L, (const char *)at, value);
+        }
         lua_rawset(L, -3);
         at += value;
     }

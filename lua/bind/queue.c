@@ -40,6 +40,7 @@ uint32_t bind_slot_take(struct bind_queue *queue, struct bind_session *owner)
     slot = &queue->slots[tag - 1];
     memset(slot, 0, sizeof *slot);
     slot->owner = owner;
+    slot->bigint = BIND_BIGINT_DEFAULT;
     slot->used = 1;
     queue->in_use++;
     return tag;
@@ -69,6 +70,7 @@ struct bind_statement *bind_statement_new(struct bind_queue *queue)
     }
     statement->refs = 1;
     statement->text = NULL;
+    statement->payload = NULL;
     return statement;
 }
 
@@ -78,6 +80,7 @@ void bind_statement_unref(struct bind_queue *queue, struct bind_statement *state
     if (--statement->refs > 0) return;
     cqlua_statement_dispose(&statement->st);
     free(statement->text);
+    free(statement->payload);
     if (queue == NULL || queue->free_statements_count == FREE_STATEMENTS) {
         free(statement);
         return;
@@ -197,7 +200,7 @@ static void push_rows(lua_State *L, const struct bind_slot *slot, const struct c
     struct cqlua_rows cursor;
     struct bind_builder build = {.names = NAMES, .metatable = METATABLE, .into = lua_gettop(L) + 1, .first = 1};
     build.count = rows_kept(result);
-    build.bigint = slot->statement != NULL ? slot->statement->bigint : BIND_BIGINT_DEFAULT;
+    build.bigint = slot->bigint;
     lua_createtable(L, (int)build.count, 0);
     if (build.count > 0) {
         cursor = cqlua_result_rows(result);
@@ -216,9 +219,8 @@ static void push_rows(lua_State *L, const struct bind_slot *slot, const struct c
 /* A page and its shape. */
 static void push_page(lua_State *L, struct bind_slot *slot, struct cqlua_completion *done)
 {
-    unsigned bigint = slot->statement != NULL ? slot->statement->bigint : BIND_BIGINT_DEFAULT;
     struct cqlua_result *result = done->result;
-    struct bind_page *page = bind_push_page(L, bigint);
+    struct bind_page *page = bind_push_page(L, slot->bigint);
     done->result = NULL;
     bind_page_fill(L, page, result);
     if (slot->statement != NULL && cqlua_result_has_more(result)) {

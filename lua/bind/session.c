@@ -10,8 +10,7 @@ struct bind_session *bind_check_session(lua_State *L, int index)
     return bind_check(L, index, bind_state_of(L)->session_type, "cqlua.session");
 }
 
-/* The session, open or closing; NULL: it was freed, and nil and `closed` were pushed. */
-static struct bind_session *check_open(lua_State *L)
+struct bind_session *bind_check_open(lua_State *L)
 {
     struct bind_session *session = bind_check_session(L, 1);
     if (session->session != NULL) return session;
@@ -71,6 +70,12 @@ static void read_options(lua_State *L, int table, struct cqlua_options *opt)
     opt->consistency = consistency != NULL ? cqlua_consistency_parse(consistency) : 0;
     opt->ask_credentials = is_true(L, table, "ask_credentials");
     opt->allow_plaintext_auth = is_true(L, table, "allow_plaintext_auth");
+    opt->compression = bind_text_field(L, table, "compression", NULL);
+    opt->application_name = bind_text_field(L, table, "application_name", NULL);
+    opt->application_version = bind_text_field(L, table, "application_version", NULL);
+    opt->client_id = bind_text_field(L, table, "client_id", NULL);
+    opt->server_timestamps = is_true(L, table, "server_timestamps");
+    opt->throw_on_overload = is_true(L, table, "throw_on_overload");
 }
 
 static struct bind_session *push_session(lua_State *L)
@@ -137,9 +142,8 @@ static int session_open(lua_State *L)
 
 /* --- submit ----------------------------------------------------------------------------------------------------------------- */
 
-static int submit_failed(lua_State *L, const struct bind_statement *statement, int64_t code)
+static int submit_failed(lua_State *L, const struct cqlua_error *error, int64_t code)
 {
-    const struct cqlua_error *error = statement != NULL ? cqlua_statement_error(&statement->st) : NULL;
     if (error != NULL && error->code == (int)code) bind_push_error(L, error);
     else bind_push_code(L, (int)code);
     return bind_failed(L);
@@ -157,6 +161,7 @@ static int submit(lua_State *L, struct bind_session *session, struct bind_statem
     if (tag != 0) {
         queue->slots[tag - 1].statement = statement;
         queue->slots[tag - 1].as_page = (uint8_t)as_page;
+        queue->slots[tag - 1].bigint = statement->bigint;
         if (!lua_isnoneornil(L, timeout)) statement->st.options.timeout_ms = (int32_t)lua_tointeger(L, timeout);
         id = cqlua_submit(session->session, &statement->st, queue->queue, tag);
         statement->st.options.timeout_ms = usual_ms;
@@ -166,20 +171,19 @@ static int submit(lua_State *L, struct bind_session *session, struct bind_statem
             return 1;
         }
     }
-    results = submit_failed(L, statement, id);
+    results = submit_failed(L, cqlua_statement_error(&statement->st), id);
     if (tag != 0) bind_slot_free(queue, tag);
     else bind_statement_unref(queue, statement);
     return results;
 }
 
-static const struct bind_call *call_at(lua_State *L, int index)
+const struct bind_call *bind_call_at(lua_State *L, int index)
 {
     if (lua_isnoneornil(L, index)) return NULL;
     return bind_check(L, index, bind_state_of(L)->call_type, "cqlua.call");
 }
 
-/* NULL: pushed nil, and a string to raise. */
-static const struct bind_prepared *prepared_at(lua_State *L, int index)
+const struct bind_prepared *bind_prepared_at(lua_State *L, int index)
 {
     const struct bind_prepared *prepared = bind_test(L, index, bind_state_of(L)->prepared_type);
     if (prepared != NULL) return prepared;
@@ -191,14 +195,14 @@ static const struct bind_prepared *prepared_at(lua_State *L, int index)
 /* submit(session, prepared, params, call, as_page, timeout_ms): tag; or nil, err; or nil, a string to raise. */
 static int session_submit(lua_State *L)
 {
-    struct bind_session *session = check_open(L);
+    struct bind_session *session = bind_check_open(L);
     const struct bind_prepared *prepared;
     struct bind_statement *statement;
     if (session == NULL) return 2;
     lua_settop(L, 6);
-    prepared = prepared_at(L, 2);
+    prepared = bind_prepared_at(L, 2);
     if (prepared == NULL) return 2;
-    statement = bind_statement_prepared(L, session, prepared, 3, call_at(L, 4));
+    statement = bind_statement_prepared(L, session, prepared, 3, bind_call_at(L, 4));
     if (statement == NULL) return 2;
     return submit(L, session, statement, lua_toboolean(L, 5), 6);
 }
@@ -206,11 +210,11 @@ static int session_submit(lua_State *L)
 /* submit_text(session, text, call, as_page, timeout_ms) */
 static int session_submit_text(lua_State *L)
 {
-    struct bind_session *session = check_open(L);
+    struct bind_session *session = bind_check_open(L);
     struct bind_statement *statement;
     if (session == NULL) return 2;
     lua_settop(L, 5);
-    statement = bind_statement_text(L, session, 2, call_at(L, 3));
+    statement = bind_statement_text(L, session, 2, bind_call_at(L, 3));
     if (statement == NULL) return 2;
     return submit(L, session, statement, lua_toboolean(L, 4), 5);
 }
@@ -218,17 +222,17 @@ static int session_submit_text(lua_State *L)
 /* statement(session, prepared or text, params, call): a statement for `fetch`; or nil, err; or nil, a string to raise. */
 static int session_statement(lua_State *L)
 {
-    struct bind_session *session = check_open(L);
+    struct bind_session *session = bind_check_open(L);
     const struct bind_prepared *prepared;
     struct bind_statement *statement;
     if (session == NULL) return 2;
     lua_settop(L, 4);
     if (lua_type(L, 2) == LUA_TSTRING) {
-        statement = bind_statement_text(L, session, 2, call_at(L, 4));
+        statement = bind_statement_text(L, session, 2, bind_call_at(L, 4));
     } else {
-        prepared = prepared_at(L, 2);
+        prepared = bind_prepared_at(L, 2);
         if (prepared == NULL) return 2;
-        statement = bind_statement_prepared(L, session, prepared, 3, call_at(L, 4));
+        statement = bind_statement_prepared(L, session, prepared, 3, bind_call_at(L, 4));
     }
     if (statement == NULL) return 2;
     bind_push_statement(L, statement);
@@ -239,7 +243,7 @@ static int session_statement(lua_State *L)
 /* fetch(session, statement, paging_state or nil, timeout_ms or nil, as_page): sends it again, from there on. */
 static int session_fetch(lua_State *L)
 {
-    struct bind_session *session = check_open(L);
+    struct bind_session *session = bind_check_open(L);
     struct bind_statement *statement = bind_check_statement(L, 2);
     size_t len = 0;
     const char *state = luaL_optlstring(L, 3, NULL, &len);
@@ -253,7 +257,7 @@ static int session_fetch(lua_State *L)
     return results;
 }
 
-static int submitted(lua_State *L, struct bind_queue *queue, uint32_t tag, int64_t id)
+int bind_submitted(lua_State *L, struct bind_queue *queue, uint32_t tag, int64_t id, const struct cqlua_error *error)
 {
     if (id > 0) {
         queue->slots[tag - 1].id = id;
@@ -261,13 +265,13 @@ static int submitted(lua_State *L, struct bind_queue *queue, uint32_t tag, int64
         return 1;
     }
     bind_slot_free(queue, tag);
-    return submit_failed(L, NULL, id);
+    return submit_failed(L, error, id);
 }
 
 /* prepare(session, text, timeout_ms): tag; or nil, err. */
 static int session_prepare(lua_State *L)
 {
-    struct bind_session *session = check_open(L);
+    struct bind_session *session = bind_check_open(L);
     size_t len;
     const char *text = luaL_checklstring(L, 2, &len);
     int32_t timeout_ms = (int32_t)luaL_optinteger(L, 3, 0);
@@ -275,20 +279,21 @@ static int session_prepare(lua_State *L)
     if (session == NULL) return 2;
     tag = bind_slot_take(session->queue, session);
     if (tag == 0) return submit_failed(L, NULL, CQLUA_ENO_MEMORY);
-    return submitted(L, session->queue, tag,
-                     cqlua_prepare_to(session->session, text, len, timeout_ms, session->queue->queue, tag));
+    return bind_submitted(L, session->queue, tag,
+                          cqlua_prepare_to(session->session, text, len, timeout_ms, session->queue->queue, tag), NULL);
 }
 
 /* use(session, keyspace): tag; or nil, err. */
 static int session_use(lua_State *L)
 {
-    struct bind_session *session = check_open(L);
+    struct bind_session *session = bind_check_open(L);
     const char *keyspace = luaL_checkstring(L, 2);
     uint32_t tag;
     if (session == NULL) return 2;
     tag = bind_slot_take(session->queue, session);
     if (tag == 0) return submit_failed(L, NULL, CQLUA_ENO_MEMORY);
-    return submitted(L, session->queue, tag, cqlua_session_use_to(session->session, keyspace, session->queue->queue, tag));
+    return bind_submitted(L, session->queue, tag, cqlua_session_use_to(session->session, keyspace, session->queue->queue, tag),
+                          NULL);
 }
 
 /* cancel(session, tag): its completion still comes. */

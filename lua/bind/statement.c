@@ -39,6 +39,18 @@ static void set_options(struct bind_statement *statement, const struct bind_sess
         statement->st.options.serial_consistency = defaults->call.serial_consistency;
 }
 
+/* The call's custom payload is the statement's own: statements outlive calls. 0, or 1: no memory. */
+static int keep_payload(struct bind_statement *statement)
+{
+    struct cqlua_call *options = &statement->st.options;
+    if (options->payload_count == 0) return 0;
+    statement->payload = bind_payload_copy(options->payload, options->payload_count);
+    options->payload = statement->payload;
+    if (statement->payload != NULL) return 0;
+    options->payload_count = 0;
+    return 1;
+}
+
 static int fail(lua_State *L, struct bind_queue *queue, struct bind_statement *statement)
 {
     bind_statement_unref(queue, statement);
@@ -58,6 +70,11 @@ struct bind_statement *bind_statement_prepared(lua_State *L, struct bind_session
     }
     cqlua_statement_init(&statement->st, prepared->prepared);
     set_options(statement, session, call);
+    if (keep_payload(statement)) {
+        bind_push_code(L, CQLUA_ENO_MEMORY);
+        fail(L, session->queue, statement);
+        return NULL;
+    }
     if (bind_params(L, &statement->st, prepared, params, nil_as) != 0) {
         fail(L, session->queue, statement);
         return NULL;
@@ -97,7 +114,10 @@ struct bind_statement *bind_statement_text(lua_State *L, struct bind_session *se
     cqlua_statement_init_text_len(&statement->st, copy, len);
     set_options(statement, session, call);
     keep_keyspace(statement, len);
-    return statement;
+    if (keep_payload(statement) == 0) return statement;
+    bind_push_code(L, CQLUA_ENO_MEMORY);
+    fail(L, session->queue, statement);
+    return NULL;
 }
 
 static const luaL_Reg metamethods[] = {{"__gc", statement_gc}, {NULL, NULL}};

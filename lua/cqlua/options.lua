@@ -9,9 +9,9 @@ local M = {}
 
 -- What api.md names and this version does not have. As options: refused by name.
 local LATER = {
-  connect = "tls compression profiles load_balancing slow_query log application paging_secret "
+  connect = "tls profiles load_balancing slow_query log paging_secret "
     .. "max_result_bytes nodes translate_address require_auth local_rack profile retry speculation",
-  call = "page_token custom_payload node profile retry speculation routing_key lazy",
+  call = "page_token node profile retry speculation routing_key lazy",
 }
 LATER.stream = LATER.call .. " max_buffer_bytes"
 
@@ -89,6 +89,32 @@ local function words(value)
   return value
 end
 
+-- A custom payload: names to bytes, or to cqlua.null.
+local function payload(value)
+  if type(value) ~= "table" then return nil, "a table of strings by name" end
+  for name, bytes in pairs(value) do
+    if type(name) ~= "string" or type(bytes) ~= "string" and bytes ~= core.null then
+      return nil, "a table of strings (or cqlua.null) by name"
+    end
+  end
+  return value
+end
+
+-- The application's name, or { name =, version = }.
+local function application(value)
+  if type(value) == "string" then value = { name = value } end
+  if type(value) == "table" and type(value.name) == "string" and (value.version == nil or type(value.version) == "string") then
+    return value
+  end
+  return nil, 'a name, or { name = "shop", version = "1.2" }'
+end
+
+local function compression(value)
+  if value == "lz4" or value == "none" then return value end
+  local hint = value == "snappy" and " (snappy is not supported: lz4 is faster, and protocol v5 has no snappy)" or ""
+  return nil, '"lz4" or "none"' .. hint
+end
+
 -- The options -------------------------------------------------------------------------------------
 
 local CONSISTENCIES = core.consistencies()
@@ -109,6 +135,7 @@ local CALL = {
   now_in_seconds = { count, min = 0 },
   bigint = { choice, of = { int64 = true, number = true, string = true } },
   nil_as = { choice, of = { error = true, unset = true, null = true } },
+  custom_payload = { payload },
 }
 
 local function extend(base, more)
@@ -116,6 +143,12 @@ local function extend(base, more)
   for name, spec in pairs(base) do all[name] = spec end
   for name, spec in pairs(more) do all[name] = spec end
   return all
+end
+
+local BATCH = { kind = { choice, of = { logged = true, unlogged = true, counter = true } } }
+for _, name in ipairs { "consistency", "serial_consistency", "timeout", "attempt_timeout", "idempotent", "tracing", "keyspace",
+  "timestamp", "now_in_seconds", "bigint", "nil_as", "custom_payload" } do
+  BATCH[name] = CALL[name]
 end
 
 local ALL = extend(CALL, { max_bytes = { count, max = 2 ^ 53 } })
@@ -166,13 +199,18 @@ local CONNECT = {
   on_full = { choice, of = { wait = true, fail = true } },
   allow_plaintext_auth = { flag },
   authenticators = { words },
+  compression = { compression },
+  application = { application },
+  client_id = { text },
+  timestamps = { choice, of = { client = true, server = true } },
+  throw_on_overload = { flag },
 }
 
 local LIMITS = { max_rows = ALL.max_rows, max_bytes = ALL.max_bytes }
 
 M.CALL, M.ALL, M.STREAM, M.CONNECT, M.LIMITS = CALL, ALL, STREAM, CONNECT, LIMITS
-LATER[CALL], LATER[ALL], LATER[STREAM], LATER[CONNECT], LATER[LIMITS] =
-  LATER.call, LATER.call, LATER.stream, LATER.connect, {}
+LATER[CALL], LATER[ALL], LATER[STREAM], LATER[CONNECT], LATER[LIMITS], LATER[BATCH] =
+  LATER.call, LATER.call, LATER.stream, LATER.connect, {}, LATER.call
 
 local function unknown(specs, name, who)
   if type(name) ~= "string" then errors.misuse("%s: options are given by name, got a value at %s", who, tostring(name)) end
@@ -235,6 +273,14 @@ function M.call(given, who)
   if object then return object.call, object.checked end
   local checked = M.check(CALL, given, who)
   return core.call(checked), checked
+end
+
+-- The same for a batch, whose `kind` is apart: kind, call, checked.
+function M.batch(given)
+  local object = built[given]
+  if object then return "logged", object.call, object.checked end
+  local checked = M.check(BATCH, given, "batch")
+  return checked.kind or "logged", core.call(checked), checked
 end
 
 -- The checked options that `specs` allows, of a table or an options object.

@@ -6,6 +6,7 @@ local core = require "cqlua.core"
 local errors = require "cqlua.error"
 local options = require "cqlua.options"
 local rows_of = require "cqlua.rows"
+local task = require "cqlua.task"
 local types = require "cqlua.types"
 
 local info = core.info
@@ -75,6 +76,11 @@ end
 -- Notes how many rows all() may give.
 function M.limit(result, max_rows)
   getmetatable(result).max_rows = max_rows
+end
+
+-- Notes who can be asked for the trace.
+function M.traced(result, session)
+  getmetatable(result).traced_by = session
 end
 
 -- Pages -------------------------------------------------------------------------------------------
@@ -163,6 +169,55 @@ function methods:column(name)
   local values = { n = #self }
   for index = 1, #self do values[index] = rawget(self[index], name) end
   return values
+end
+
+-- Tracing -----------------------------------------------------------------------------------------
+
+local TRACE_SECONDS = 5 -- for the server to finish writing it
+local TRACE_PAUSE = 0.02
+local SESSION = "SELECT command, client, coordinator, duration, parameters, request, started_at"
+  .. " FROM system_traces.sessions WHERE session_id = ?"
+local EVENTS = "SELECT activity, source, source_elapsed, thread FROM system_traces.events WHERE session_id = ?"
+local ASK = options.build { consistency = "one", bigint = "int64" }
+
+-- The row of the trace, once the server has noted how long it took; nil, err.
+local function finished_trace(session, id)
+  local deadline, pause = task.now() + TRACE_SECONDS, TRACE_PAUSE
+  while true do
+    local found, err = session:execute(SESSION, { id }, ASK)
+    if not found then return nil, err end
+    local row = found[1]
+    if row and row.duration then return row end
+    if task.now() >= deadline then
+      return nil, errors.new("timeout", "the server has not finished the trace within " .. TRACE_SECONDS .. " s")
+    end
+    task.sleep(pause)
+    pause = math.min(pause * 2, 0.5)
+  end
+end
+
+-- The trace of a request that was made with `tracing = true`: a table with id, request, command, client, coordinator,
+-- started_at (ms), duration_us, parameters, events (each: activity, source, elapsed_us, thread); or nil, err. Waits until
+-- the server has written all of it.
+function methods:trace()
+  local meta = meta_of(self, "trace")
+  local id, session = M.index(self, "tracing_id"), meta.traced_by
+  if not id or not session then errors.misuse "trace: the request was not traced: give it the option tracing = true" end
+  local row, err = finished_trace(session, id)
+  if not row then return nil, err end
+  local found
+  found, err = session:execute(EVENTS, { id }, ASK)
+  if not found then return nil, err end
+  local events
+  events, err = found:all()
+  if not events then return nil, err end
+  local trace = { id = id, request = row.request, command = row.command, client = row.client, coordinator = row.coordinator,
+    started_at = row.started_at, duration_us = row.duration, parameters = row.parameters, events = {} }
+  for index, event in ipairs(events) do
+    trace.events[index] = { activity = event.activity, source = event.source, elapsed_us = event.source_elapsed,
+      thread = event.thread }
+  end
+  return trace
 end
 
 -- tostring ----------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ local Session = { __name = "cqlua.session", __metatable = "locked" }
 local methods = {}
 
 -- What api.md names and this version does not have.
-local LATER = { batch = true, scan = true, schema = true, nodes = true, replicas = true, metrics = true, on = true }
+local LATER = { scan = true, schema = true, nodes = true, replicas = true, metrics = true, on = true }
 
 Session.__index = setmetatable(methods, {
   __index = function(_, name)
@@ -75,6 +75,7 @@ local fetch
 
 local function link(self, rows, checked)
   result.link(rows, self, fetch, checked and checked.max_rows)
+  if checked and checked.tracing then result.traced(rows, self) end
   return rows
 end
 
@@ -83,6 +84,7 @@ end
 local function complete(self, checked, value, err)
   if err == nil then
     if checked and checked.max_rows then result.limit(value, checked.max_rows) end
+    if checked and checked.tracing then result.traced(value, self) end
     return value
   end
   if value == nil then
@@ -92,6 +94,7 @@ local function complete(self, checked, value, err)
   if err == true then return link(self, value, checked) end
   local rows, failed = result.of_page(value, err)
   if not rows then return nil, failed end
+  if checked and checked.tracing then result.traced(rows, self) end
   if result.index(rows, "has_more") then link(self, rows, checked) end
   return rows
 end
@@ -251,6 +254,93 @@ function methods:all(what, params, given)
   return first:all(limits)
 end
 
+-- Batches -----------------------------------------------------------------------------------------
+
+-- The entries as the core takes them: { what, params }, and whether a text with values is not prepared yet. Raises.
+local function entries_of(self, list)
+  if type(list) ~= "table" then errors.misuse("batch: a list of { statement, values } expected, got %s", type(list)) end
+  local entries, is_complete, count = {}, true, 0
+  for _ in next, list do count = count + 1 end
+  for index = 1, count do
+    local entry = list[index]
+    if type(entry) == "string" or core.is_prepared(entry) then entry = { entry } end
+    if type(entry) ~= "table" then
+      errors.misuse("batch: entry %d: { statement, values } expected, got %s", index, entry == nil and "nothing" or type(entry))
+    end
+    local what, params = entry[1], entry[2]
+    check_what(what, ("batch: entry %d"):format(index))
+    if params ~= nil and type(params) ~= "table" then
+      errors.misuse("batch: entry %d: a table of bind values expected, got %s", index, type(params))
+    end
+    if type(what) == "string" and params ~= nil and next(params) ~= nil then
+      what = self._texts[what] or what
+      is_complete = is_complete and type(what) ~= "string"
+    end
+    entries[index] = { what, params }
+  end
+  return entries, is_complete
+end
+
+-- Texts with values are prepared, the values as they were: true, or nil, err.
+local function prepare_entries(self, me, entries, seconds)
+  local deadline = task.now() + seconds
+  for _, entry in ipairs(entries) do
+    if entry[2] ~= nil then entry[2] = stream.copy(entry[2]) end
+  end
+  for index, entry in ipairs(entries) do
+    if type(entry[1]) == "string" and entry[2] ~= nil and next(entry[2]) ~= nil then
+      local prepared, err = prepare(self, me, entry[1], math.max(deadline - task.now(), 0.001))
+      if not prepared then
+        err.index = err.index or index
+        return nil, err
+      end
+      entry[1] = prepared
+    end
+  end
+  return true, nil, math.max(deadline - task.now(), 0.001)
+end
+
+local function submit_batch(self, timeout_ms, entries, kind, call)
+  return core.batch(self._core, entries, kind, call, timeout_ms)
+end
+
+local function batch_failed(err)
+  if type(err) == "string" then errors.misuse("batch: %s", err) end
+  if err.name == "misuse" then errors.misuse("batch: %s", err.message) end
+  return nil, err
+end
+
+-- Several writes as one request: a list of texts, prepared statements, or { statement, values }. A result, or nil, err
+-- (of a value: err.index says in which entry). Nothing is sent for an empty list. Waits.
+function methods:batch(list, given)
+  check(self, "batch")
+  local me = enter()
+  local kind, call, checked = options.batch(given)
+  local entries, is_complete = entries_of(self, list)
+  local refused
+  for index, entry in ipairs(entries) do
+    refused = refused or type(entry[1]) == "string" and M.refused(entry[1])
+    if refused then
+      refused.index = index
+      return nil, refused
+    end
+  end
+  local left
+  if not is_complete then
+    local prepared, err
+    prepared, err, left = prepare_entries(self, me, entries, seconds_of(self, checked))
+    if not prepared then return nil, err end
+  end
+  local tag, err = submit_batch(self, left and milliseconds(left), entries, kind, call)
+  if not tag then
+    if type(err) == "table" and err.name == "queue_full" then
+      tag, err = submit_again(self, me, checked, err, submit_batch, entries, kind, call)
+    end
+    if not tag then return batch_failed(err) end
+  end
+  return complete(self, checked, answer(self._core, me, tag))
+end
+
 -- Sends a statement and waits for nothing: true, or nil, err. Failures of the server are not heard of. A text with
 -- values must have been prepared before.
 function methods:execute_nowait(what, params, given)
@@ -385,6 +475,9 @@ local function core_options(checked)
   if checked.max_retries == 0 then opt.max_retries = -1 end
   if type(checked.auth) == "function" then opt.ask_credentials = true
   elseif checked.auth then opt.username, opt.password = auth.reveal(checked.auth) end
+  local application = checked.application
+  if application then opt.application_name, opt.application_version = application.name, application.version end
+  opt.server_timestamps = checked.timestamps == "server"
   opt.defaults = { bigint = checked.bigint, nil_as = checked.nil_as, serial_consistency = checked.serial_consistency }
   return opt
 end

@@ -144,7 +144,7 @@ describe("a session", function()
     fixture.with(function(db)
       assert.matches("session_spec.lua:%d+: a session has no method 'exeucte'; did you mean 'execute'%?",
         raised(function() db:exeucte "x" end))
-      assert.matches("db:batch is not in this version", raised(function() db:batch {} end))
+      assert.matches("db:scan is not in this version", raised(function() db:scan {} end))
       assert.matches("session_spec.lua:%d+: execute: a text or a prepared statement expected, got nil",
         raised(function() db:execute(nil) end))
       assert.matches("execute: a session expected", raised(function() db.execute("SELECT", "x") end))

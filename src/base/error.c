@@ -1,5 +1,7 @@
 #include "base/error.h"
 
+#include "base/reader.h"
+
 struct box {
     struct cqlua_error error;
     struct memory *memory;
@@ -115,6 +117,17 @@ static void move_texts(const struct box *from, struct box *to)
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) *texts[i] = moved(from, to, *texts[i]);
     error->statement_id.base = moved(from, to, error->statement_id.base);
     error->failure_map.base = moved(from, to, error->failure_map.base);
+}
+
+int cqlua_error_failure(const struct cqlua_error *error, int index, struct cqlua_slice *address, int *reason)
+{
+    struct reader reader = reader_of(error->failure_map);
+    if (index < 0) return CQLUA_EMISUSE;
+    for (int i = 0; i <= index; i++) {
+        *address = read_slice(&reader, read_u8(&reader));
+        *reason = read_u16(&reader);
+    }
+    return reader.error != 0 ? CQLUA_EMISUSE : 0;
 }
 
 struct cqlua_error *error_copy(struct memory *memory, const struct cqlua_error *error)

@@ -111,7 +111,8 @@ struct cqlua_error *cluster_connect_error(const struct cluster *cluster);
 /* After close, when the completed requests have been taken. */
 void cluster_dispose(struct cluster *cluster);
 
-/* Time passes (`wall_us` is set by the owner before): starts what was submitted, sends what can be sent. Timers come through cluster_fire: false, if not its own. */
+/* Time passes (`wall_us` is set by the owner before): starts what was submitted, sends what can be sent. Timers come through
+ * cluster_fire: false, if not its own. */
 void cluster_turn(struct cluster *cluster, int64_t now_us);
 bool cluster_fire(struct cluster *cluster, struct timer *timer, int64_t now_us);
 /* Whether something waits for another turn. */

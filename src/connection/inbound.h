@@ -1,6 +1,7 @@
 /* The receiving half of a connection: bytes -> frames, each handed on as one contiguous span. A frame that lies whole in its
  * block, or in a self-contained v5 segment, is sliced in place; any other is assembled once in a block of its own, which grows
- * with the bytes received, never with the length announced (SEC10); what was compressed is unpacked once. Knows nothing of what frames mean. */
+ * with the bytes received, never with the length announced (SEC10); what was compressed is unpacked once. Knows nothing of
+ * what frames mean. */
 #ifndef CQLUA_CONNECTION_INBOUND_H
 #define CQLUA_CONNECTION_INBOUND_H
 

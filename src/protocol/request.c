@@ -123,7 +123,7 @@ void encode_execute(struct buffer *buffer, int version, struct cqlua_slice id, s
     put_parameters(buffer, version, parameters);
 }
 
-/* --- batches (section 4.1.7) ------------------------------------------------------------------------------------------------- */
+/* --- batches (section 4.1.7) ----------------------------------------------------------------------------------------------- */
 
 enum { ENTRY_TEXT = 0, ENTRY_PREPARED = 1 };
 

@@ -1,5 +1,5 @@
-/* v5 segments (v5 section 2.2): a header of three bytes (five where lz4 was agreed) and three of CRC24, the payload, four bytes of
- * CRC32; all of it little-endian, unlike the rest of the protocol. */
+/* v5 segments (v5 section 2.2): a header of three bytes (five where lz4 was agreed) and three of CRC24, the payload, four bytes
+ * of CRC32; all of it little-endian, unlike the rest of the protocol. */
 #include "protocol/segment.h"
 
 #include <cqlua.h>
