@@ -1,5 +1,5 @@
-/* Bytes to frames, plain and in v5 segments, with lz4 or without. The first byte chooses how the stream is cut into reads; cut or whole it must give
- * the same frames and the same end, and a block that a result holds must not change. */
+/* Bytes to frames, plain and in v5 segments, with lz4 or without. The first byte chooses how the stream is cut into reads;
+ * cut or whole it must give the same frames and the same end, and a block that a result holds must not change. */
 #include "connection/inbound.h"
 
 #include "fuzz.h"

@@ -281,6 +281,61 @@ static void save_types(void)
     }
 }
 
+/* One row of system.peers_v2, with what topology.c looks at. */
+static void put_peer(uint8_t number)
+{
+    static const uint8_t ids[16] = {0};
+    uint8_t address[4] = {127, 0, 0, number};
+    char tokens[] = "\0\0\0\1\0\0\0\3-10";
+    tokens[9] = (char)('0' + number);
+    put_u32(&input, sizeof ids);
+    put_raw(&input, ids, sizeof ids - 1);
+    put_u8(&input, number);
+    put_bytes(&input, slice(address, sizeof address));
+    put_bytes(&input, slice("\0\0\43\122", 4));
+    put_bytes(&input, slice_of("dc1"));
+    put_bytes(&input, slice_of("r1"));
+    put_bytes(&input, slice(tokens, sizeof tokens - 1));
+    put_bytes(&input, slice_of("org.apache.cassandra.dht.Murmur3Partitioner"));
+}
+
+static void save_topology(const char *replication, size_t len)
+{
+    static const struct {
+        const char *name;
+        uint16_t type;
+    } names[] = {{"host_id", TYPE_UUID},        {"native_address", TYPE_INET}, {"native_port", TYPE_INT},
+                 {"data_center", TYPE_VARCHAR}, {"rack", TYPE_VARCHAR},        {"tokens", TYPE_SET},
+                 {"partitioner", TYPE_VARCHAR}};
+    enum { COUNT = sizeof names / sizeof names[0] };
+    put_u8(&input, COUNT);
+    put_string(&input, slice_of("system"));
+    put_string(&input, slice_of("peers_v2"));
+    for (size_t i = 0; i < COUNT; i++) {
+        put_string(&input, slice_of(names[i].name));
+        put_u16(&input, names[i].type);
+        if (names[i].type == TYPE_SET) put_u16(&input, TYPE_VARCHAR);
+    }
+    put_u8(&input, 3);
+    put_bytes(&input, slice(replication, len));
+    for (uint8_t number = 1; number <= 3; number++) put_peer(number);
+    save("topology");
+}
+
+static void save_topologies(void)
+{
+    static const char simple[] = "\0\0\0\2\0\0\0\5class\0\0\0\53org.apache.cassandra.locator.SimpleStrategy"
+                                 "\0\0\0\22replication_factor\0\0\0\0012";
+    static const char network[] = "\0\0\0\2\0\0\0\5class\0\0\0\64org.apache.cassandra.locator.NetworkTopologyStrategy"
+                                  "\0\0\0\3dc1\0\0\0\0033/1";
+    save_topology(simple, sizeof simple - 1);
+    save_topology(network, sizeof network - 1);
+    put_u16(&input, 0x0100);
+    put_raw(&input, two_values, sizeof two_values);
+    save("token");
+    save_text("token", 0, " -9223372036854775808");
+}
+
 static void save_texts(void)
 {
     static const char *const texts[] = {"123e4567-e89b-12d3-a456-426614174000",
@@ -387,6 +442,7 @@ int main(int argc, char **argv)
     save_events();
     save_types();
     save_texts();
+    save_topologies();
     save_frames();
     for (int how = 0; how < 256; how += 0x10)
         for (int version = 0; version < 3; version++) save_connection((uint8_t)(how | version));

@@ -6,7 +6,6 @@ local interop = require "spec.interop.support.interop"
 
 local check = cqlua.assert
 local python = interop.home .. "/python/bin/python spec/interop/support/values.py "
-local keyspace = "cqlua_interop"
 local wires = {}
 for _, version in ipairs { 4, 5 } do
   for _, compression in ipairs { "plain", "lz4" } do wires[#wires + 1] = { version = version, compression = compression } end
@@ -20,7 +19,7 @@ describe("values", function()
 
   local values = require "spec.interop.support.values"
   local point = os.getenv("CQLUA_TEST_CONTACT_POINTS"):match "[^,%s]+"
-  local folder
+  local folder, keyspace
 
   local function connect(wire, fn)
     return cqlua.run(function()
@@ -41,6 +40,7 @@ describe("values", function()
 
   setup(function()
     folder = interop.folder()
+    keyspace = "cqlua_interop_" .. folder:match("%w+$"):lower()
     local columns, expressions = {}, {}
     for i, value in ipairs(values) do
       columns[i] = ("c%d %s"):format(i, value[1])
@@ -51,18 +51,17 @@ describe("values", function()
     file:close()
     connect(wires[#wires], function(db)
       for _, text in ipairs {
-        "DROP KEYSPACE IF EXISTS cqlua_interop",
-        "CREATE KEYSPACE cqlua_interop WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
-        "CREATE TYPE cqlua_interop.phone (code int, number text)",
-        "CREATE TYPE cqlua_interop.address (street text, zips frozen<list<int>>, phone frozen<phone>)",
-        "CREATE TABLE cqlua_interop.exchanged (name text PRIMARY KEY, " .. table.concat(columns, ", ") .. ")" } do
-        check(db:execute(text))
+        "CREATE KEYSPACE %s WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
+        "CREATE TYPE %s.phone (code int, number text)",
+        "CREATE TYPE %s.address (street text, zips frozen<list<int>>, phone frozen<phone>)",
+        "CREATE TABLE %s.exchanged (name text PRIMARY KEY, " .. table.concat(columns, ", ") .. ")" } do
+        check(db:execute(text:format(keyspace)))
       end
     end)
   end)
 
   teardown(function()
-    connect(wires[#wires], function(db) check(db:execute "DROP KEYSPACE IF EXISTS cqlua_interop") end)
+    connect(wires[#wires], function(db) check(db:execute("DROP KEYSPACE IF EXISTS " .. keyspace)) end)
     interop.run("rm -rf " .. folder)
   end)
 

@@ -17,8 +17,8 @@ need_fuzzer() {
     local major
     have clang || die "fuzz: clang is missing: on Debian, apt-get install clang libclang-rt-14-dev"
     mkdir -p "$fuzz_home/crashes"
-    echo 'int LLVMFuzzerTestOneInput(const char *b, unsigned long n); int LLVMFuzzerTestOneInput(const char *b, unsigned long n)
-        { return b == 0 && n == 1; }' | clang -x c -fsanitize=fuzzer,address,undefined -o "$fuzz_home/probe" - 2>/dev/null && return
+    echo 'int LLVMFuzzerTestOneInput(const char *b, unsigned long n) { return b == 0 && n == 1; }' |
+        clang -x c -fsanitize=fuzzer,address,undefined -o "$fuzz_home/probe" - 2>/dev/null && return
     major=$(clang -dumpversion)
     die "fuzz: clang cannot link libFuzzer: on Debian, apt-get install libclang-rt-${major%%.*}-dev"
 }
@@ -41,20 +41,21 @@ files_in() { find "$1" -type f | wc -l; }
 keep_inputs() { # TARGET
     local name=$1 before
     before=$(files_in "fuzz/corpus/$name")
-    run_libfuzzer "$name" -merge=1 -use_counters=0 -max_len=4096 "fuzz/corpus/$name" "$fuzz_home/seeds/$name" "$fuzz_home/$name" ||
-        return 1
+    run_libfuzzer "$name" -merge=1 -use_counters=0 -max_len=4096 \
+        "fuzz/corpus/$name" "$fuzz_home/seeds/$name" "$fuzz_home/$name" || return 1
     echo "$before -> $(files_in "fuzz/corpus/$name")"
 }
 
 fuzz_one() { # TARGET SECONDS
-    local name=$1 found='' corpus log=$fuzz_home/$1.log runs
+    local name=$1 found='' corpus log=$fuzz_home/$1.log runs reason
     mkdir -p "$fuzz_home/$name" "fuzz/corpus/$name" "$fuzz_home/seeds/$name"
     run_libfuzzer "$name" -max_total_time="$2" -print_final_stats=1 -use_value_profile=1 -max_len=4096 \
         "$fuzz_home/$name" "fuzz/corpus/$name" "$fuzz_home/seeds/$name" || found=crash
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     if [ -n "$found" ]; then
         cp "$log" "$fuzz_home/crashes/$name.log"
-        printf '%-12s FAILED after %s runs: %s\n' "$name" "${runs:-?}" "$(grep -m 1 -E 'does not hold|runtime error|ERROR' "$log")"
+        reason=$(grep -m 1 -E 'does not hold|runtime error|ERROR' "$log" || true)
+        printf '%-12s FAILED after %s runs: %s\n' "$name" "${runs:-?}" "$reason"
         sed -n "s,^.*Test unit written to \(.*\),    $fuzz_build/fuzz/$name \1,p" "$log"
         return 1
     fi

@@ -88,7 +88,7 @@ static void say_payload(struct cqlua_slice payload)
     fprintf(said, "}");
 }
 
-/* --- our requests ------------------------------------------------------------------------------------------------------------ */
+/* --- our requests ----------------------------------------------------------------------------------------------------------- */
 
 static struct outbound outbound;
 static int protocol;
@@ -252,7 +252,7 @@ static void write_requests(const char *folder, int version, bool is_lz4)
     fclose(said);
 }
 
-/* --- their responses --------------------------------------------------------------------------------------------------------- */
+/* --- their responses -------------------------------------------------------------------------------------------------------- */
 
 static void say_type(const struct type *type)
 {

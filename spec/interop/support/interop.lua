@@ -3,9 +3,9 @@ local M = {}
 
 M.home = (os.getenv "XDG_CACHE_HOME" or os.getenv "HOME" .. "/.cache") .. "/cqlua/interop"
 
--- Runs a command: its output, both streams, and its exit status.
+-- Runs a command: its output, both streams, and its exit status. A sanitizer's runtime is for this process only.
 function M.shell(command)
-  local pipe = assert(io.popen("{ " .. command .. "; } 2>&1; echo \"|$?\""))
+  local pipe = assert(io.popen("{ unset LD_PRELOAD; " .. command .. "; } 2>&1; echo \"|$?\""))
   local output, status = pipe:read("*a"):match "^(.*)|(%d+)\n$"
   pipe:close()
   return output, tonumber(status)

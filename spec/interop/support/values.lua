@@ -12,7 +12,8 @@ end
 
 local values = {
   { "ascii", "", "''" }, { "ascii", "plain \0\127", "'plain \\0\\x7f'" },
-  { "text", "", "''" }, { "text", "h\195\188\240\159\166\134\0", "'h\\u00fc\\U0001f986\\0'" }, { "text", ("x"):rep(2 ^ 20), "'x' * 2**20" },
+  { "text", "", "''" }, { "text", "h\195\188\240\159\166\134\0", "'h\\u00fc\\U0001f986\\0'" },
+  { "text", ("x"):rep(2 ^ 20), "'x' * 2**20" },
   { "blob", "", "b''" }, { "blob", "\0\255\128", "b'\\0\\xff\\x80'" }, { "blob", ("\255\0"):rep(2 ^ 19), "b'\\xff\\0' * 2**19" },
   { "boolean", true, "True" }, { "boolean", false, "False" }, { "boolean", null, "None" },
   { "tinyint", -128, "-128" }, { "tinyint", 127, "127" }, { "smallint", -32768, "-32768" }, { "smallint", 32767, "32767" },
@@ -54,7 +55,8 @@ local values = {
   { "frozen<address>", { street = "", zips = {}, phone = { code = 49, number = "1" } }, "('', [], (49, '1'))" },
   { "frozen<map<text, frozen<list<frozen<address>>>>>", { home = { { street = "A" }, { phone = { code = 1 } } }, away = {} },
     "{'home': [('A', None, None), (None, None, (1, None))], 'away': []}" },
-  { "vector<float, 3>", { 1.5, -0.0, 1 / 0 }, "[1.5, -0.0, inf]" }, { "vector<float, 1536>", repeated(0.25, 1536), "[0.25] * 1536" },
+  { "vector<float, 3>", { 1.5, -0.0, 1 / 0 }, "[1.5, -0.0, inf]" },
+  { "vector<float, 1536>", repeated(0.25, 1536), "[0.25] * 1536" },
   { "vector<text, 2>", { "", ("y"):rep(300) }, "['', 'y' * 300]" }, { "vector<bigint, 1>", { -1 }, "[-1]" },
   { "vector<frozen<list<int>>, 2>", { { 1 }, { 2, 3 } }, "[[1], [2, 3]]" },
 }
