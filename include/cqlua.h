@@ -212,6 +212,12 @@ struct cqlua_options {
     size_t size;                /* set by cqlua_options_init */
     const char *contact_points; /* "127.0.0.1": names or addresses, each with an optional :port ([::1]:9042), commas between */
     uint16_t port;              /* 9042: for contact points that name none */
+    int discovery;              /* CQLUA_NO: no other nodes than the contact points (containers, NAT, tunnels) */
+    const char *local_dc;       /* that of the node reached first; contact points in several are an error then */
+    const char *local_rack;     /* none: its nodes are preferred */
+    int remote_dcs;             /* 1: when no local node is up, requests may go to other data centres */
+    const char *allow_nodes;    /* addresses and networks ("10.0.0.0/8, [fd00::1]:9042") that nodes may have; none: any */
+    const char *deny_nodes;     /* those that they may not have, whatever is allowed */
     const char *keyspace;       /* none */
     const char *username;       /* none: PLAIN authentication, if the server asks for it */
     const char *password;

@@ -214,7 +214,7 @@ LATER[CALL], LATER[ALL], LATER[STREAM], LATER[CONNECT], LATER[LIMITS], LATER[BAT
 
 local function unknown(specs, name, who)
   if type(name) ~= "string" then errors.misuse("%s: options are given by name, got a value at %s", who, tostring(name)) end
-  if LATER[specs][name] then
+  if LATER[specs] and LATER[specs][name] then
     local message = "%s: option '%s' is unsupported: it is not in this version of cqlua (%s)"
     errors.misuse(message, who, name, core.version)
   end

@@ -32,6 +32,9 @@ enum {
 
     /* the cluster */
     LIMIT_NODES = 4096,
+    LIMIT_EVENTS = 256, /* of servers, that nobody has looked at yet */
+    CONTROL_TIMEOUT = 5000,
+    CONTROL_RETRY = 1000, /* between tries to learn of the cluster, when every node has failed at it */
     LIMIT_CONTACT_POINTS = 256,
     DEFAULT_PORT = 9042,
     DEFAULT_MAX_RETRIES = 3,
@@ -59,7 +62,7 @@ enum {
 
     /* memory that is kept for reuse */
     SMALL_STEP = 64,
-    SMALL_MAX = 1024,
+    SMALL_MAX = 1536, /* a call is the largest of them */
     LIMIT_KEPT_BYTES = 1 << 20,
     LIMIT_SPARES = 2,               /* large receive blocks */
     LIMIT_SPARE_BYTES = 768 * 1024, /* a larger one is given back */

@@ -90,7 +90,7 @@ struct attempt *connection_take_lost(struct connection *connection, int32_t *cur
 {
     for (; *cursor < LIMIT_STREAMS; ++*cursor) {
         struct attempt *attempt = streams_peek(&connection->streams, *cursor);
-        if (attempt == NULL || attempt->kind != ATTEMPT_REQUEST) continue;
+        if (attempt == NULL || attempt->kind > ATTEMPT_REGISTER) continue;
         streams_release(&connection->streams, *cursor, &attempt);
         attempt->stream = -1;
         return attempt;
@@ -412,13 +412,64 @@ void connection_switch(struct connection *connection, struct text *keyspace, int
 
 /* --- receiving ------------------------------------------------------------------------------------------------------------- */
 
+/* --- events ---------------------------------------------------------------------------------------------------------------- */
+
+void server_event_free(struct memory *memory, struct server_event *event)
+{
+    text_unref(event->keyspace);
+    text_unref(event->name);
+    memory_free(memory, event, sizeof *event);
+}
+
+static struct server_event *event_new(struct memory *memory, const struct event_message *said)
+{
+    struct server_event *event = memory_zero(memory, sizeof *event);
+    if (event == NULL) return NULL;
+    event->type = said->type;
+    event->is_up = slice_equal(said->change, slice_of("UP"));
+    event->is_dropped = slice_equal(said->change, slice_of("DROPPED"));
+    event->is_keyspace = slice_equal(said->schema.target, slice_of("KEYSPACE"));
+    event->port = said->port > 0 && said->port <= UINT16_MAX ? (uint16_t)said->port : 0;
+    event->address_len = (uint8_t)said->address.len;
+    if (said->address.len > 0) memcpy(event->address, said->address.base, said->address.len);
+    if (said->type != EVENT_SCHEMA) return event;
+    event->keyspace = text_new(memory, said->schema.keyspace);
+    if (said->schema.name.len > 0) event->name = text_new(memory, said->schema.name);
+    if (event->keyspace != NULL && (event->name != NULL || said->schema.name.len == 0)) return event;
+    server_event_free(memory, event);
+    return NULL;
+}
+
+/* Bounded, whatever the server sends (fault 31): what does not fit means that anything may have changed. */
+static void note_event(struct connection *connection, const struct inbound_frame *frame)
+{
+    struct connection_config *config = connection->config;
+    struct reader reader = reader_of(frame->body);
+    struct response_prefix prefix;
+    struct event_message said;
+    read_prefix(&reader, frame->header.flags, &prefix);
+    if (reader.error != 0 || decode_event(&reader, &said) != 0) {
+        protocol_failure(connection, "the server sent a broken EVENT");
+        return;
+    }
+    if (said.type == 0) return; /* one that is not known */
+    struct server_event *event = config->events_count < LIMIT_EVENTS ? event_new(config->memory, &said) : NULL;
+    if (event == NULL) {
+        config->has_lost_events = true;
+        return;
+    }
+    list_init(&event->link);
+    list_append(&config->events, &event->link);
+    config->events_count++;
+}
+
 /* A frame on the server's own streams: only events belong there; an ERROR says why the server gives the connection up. */
 static void server_stream(struct connection *connection, const struct inbound_frame *frame)
 {
     struct server_error error;
     struct reader reader = reader_of(frame->body);
-    if (frame->header.opcode == OP_EVENT && frame->header.stream == -1) return;
-    if (frame->header.opcode == OP_ERROR && decode_error(connection->version, &reader, &error) == 0)
+    if (frame->header.opcode == OP_EVENT && frame->header.stream == -1) note_event(connection, frame);
+    else if (frame->header.opcode == OP_ERROR && decode_error(connection->version, &reader, &error) == 0)
         refused(connection, &frame->header, &(struct reader){frame->body.base, reader.end, 0});
     else unexpected(connection, frame->header.opcode, "an event");
 }
@@ -431,6 +482,7 @@ static void request_answer(struct connection *connection, struct attempt *attemp
     attempt->block = block_ref(frame->block);
     attempt->bytes_in = (uint32_t)frame->wire_len;
     attempt->stream = -1;
+    connection->answers++;
     list_append(&connection->config->answers, &attempt->link);
 }
 
@@ -440,7 +492,9 @@ static struct attempt *take_waiting(struct connection *connection, const struct 
     int32_t stream = frame->header.stream;
     struct attempt *attempt = streams_peek(&connection->streams, stream);
     uint8_t opcode = frame->header.opcode;
-    if (attempt != NULL && attempt->kind == ATTEMPT_REQUEST && opcode != OP_RESULT && opcode != OP_ERROR) {
+    bool is_answer = opcode == OP_RESULT || opcode == OP_ERROR;
+    if (attempt != NULL && attempt->kind == ATTEMPT_REGISTER) is_answer = opcode == OP_READY || opcode == OP_ERROR;
+    if (attempt != NULL && attempt->kind <= ATTEMPT_REGISTER && !is_answer) {
         unexpected(connection, opcode, "RESULT or ERROR"); /* before the release: the attempt is among the lost ones */
         return NULL;
     }
@@ -448,7 +502,10 @@ static struct attempt *take_waiting(struct connection *connection, const struct 
     case STREAM_RESTING:
         protocol_failure(connection, "the server answered on a stream id on which nothing was asked");
         return NULL;
-    case STREAM_ORPHAN: connection->config->late_replies++; return NULL;
+    case STREAM_ORPHAN:
+        connection->config->late_replies++;
+        connection->answers++;
+        return NULL;
     case STREAM_ATTEMPT: break;
     }
     return attempt;
@@ -472,7 +529,7 @@ static void deliver(struct connection *connection, const struct inbound_frame *f
     }
     struct attempt *attempt = take_waiting(connection, frame);
     if (attempt == NULL) return;
-    if (attempt->kind == ATTEMPT_REQUEST) request_answer(connection, attempt, frame);
+    if (attempt->kind <= ATTEMPT_REGISTER) request_answer(connection, attempt, frame);
     else if (attempt->kind == ATTEMPT_HANDSHAKE) handshake_answer(connection, frame, now_us);
     else if (header->opcode == OP_SUPPORTED || header->opcode == OP_ERROR) connection->is_beating = false; /* it lives */
     else unexpected(connection, header->opcode, "SUPPORTED");

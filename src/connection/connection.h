@@ -23,7 +23,12 @@
 
 struct connection;
 
-enum attempt_kind { ATTEMPT_REQUEST, ATTEMPT_HANDSHAKE, ATTEMPT_HEARTBEAT };
+enum attempt_kind {
+    ATTEMPT_REQUEST,  /* answered by RESULT or ERROR */
+    ATTEMPT_REGISTER, /* a request too, answered by READY or ERROR */
+    ATTEMPT_HANDSHAKE,
+    ATTEMPT_HEARTBEAT,
+};
 
 /* One try of a message on one connection: made by whoever submits it, linked to its stream id until its answer. */
 struct attempt {
@@ -51,6 +56,19 @@ struct message {
     int events;
 };
 
+/* What the server told of its own accord (v4 section 4.2.6), to a connection that had asked for it. */
+struct server_event {
+    struct list link;
+    int type;                     /* EVENT_... bit */
+    bool is_up;                   /* STATUS: UP; else DOWN */
+    bool is_keyspace, is_dropped; /* SCHEMA: a keyspace changed, not something in one; it is gone */
+    uint8_t address[16];          /* STATUS, TOPOLOGY: whom it is about */
+    uint8_t address_len;
+    uint16_t port;
+    struct text *keyspace, *name; /* SCHEMA: references; name NULL: the keyspace itself */
+};
+void server_event_free(struct memory *memory, struct server_event *event);
+
 /* What connections share: options, and the queues that they report to. Times in microseconds. */
 struct connection_config {
     struct memory *memory;
@@ -58,6 +76,9 @@ struct connection_config {
     struct list answers; /* attempts of kind REQUEST that were answered */
     struct list changed; /* connections whose state changed */
     struct list output;  /* connections that have bytes to hand over */
+    struct list events;  /* struct server_event, the oldest first: whoever takes one frees it */
+    uint32_t events_count;
+    bool has_lost_events; /* there were more than LIMIT_EVENTS, or no memory: anything may have changed */
     int64_t heartbeat_interval_us, heartbeat_timeout_us;
     size_t max_frame;
     uint32_t max_in_flight;
@@ -101,6 +122,7 @@ struct connection {
     struct timer timer;       /* the handshake's or USE's deadline; then the heartbeat */
     struct timer orphan_timer;
     int64_t last_received_us;
+    uint32_t answers;            /* to requests, late ones too: the node is alive in more than name */
     struct list changed, output; /* links in the config's queues */
     struct failure failure;      /* CLOSED: why; code 0: closed on purpose */
     uint8_t server_version;      /* the highest version that the server says it speaks; 0: unknown */

@@ -133,8 +133,9 @@ static int too_old(uint8_t version, struct failure *failure)
 /* Looks at the frame at `at`, of which `have` > 0 bytes are there: its whole length, 0 without its header, or negative. */
 static int64_t measure(const struct inbound *inbound, const uint8_t *at, size_t have, struct failure *failure)
 {
-    if (at[0] == 0x81 || at[0] == 0x82) return too_old(at[0] & 0x7F, failure);
-    if (at[0] < 0x83 || at[0] > 0x8F) return not_cql(at, have, failure);
+    uint8_t first = (uint8_t)(at[0] ^ (inbound->takes_requests ? 0x80 : 0));
+    if (first == 0x81 || first == 0x82) return too_old(first & 0x7F, failure);
+    if (first < 0x83 || first > 0x8F) return not_cql(at, have, failure);
     if (have < FRAME_HEADER) return 0;
     struct frame_header header = frame_header_decode(at);
     if (header.length > inbound->max_frame) return too_large(inbound, header.length, failure);

@@ -44,6 +44,7 @@ int cqlua_link_received(struct cqlua_link *link, size_t len, int64_t now_us)
 {
     struct cqlua_session *session = enter(link->node->cluster, now_us);
     connection_feed(&link->connection, len, now_us);
+    pool_heard(link);
     leave(session);
     if (link->has_pipe) return 0;
     return link->connection.failure.code == 0 ? CQLUA_ECLOSED : link->connection.failure.code;

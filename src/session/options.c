@@ -99,7 +99,9 @@ static int check_texts(const struct cqlua_options *options, struct failure *fail
                  {"authenticators", options->authenticators, LIMIT_CLASS_NAME * 16},
                  {"application_name", options->application_name, LIMIT_STARTUP_TEXT},
                  {"application_version", options->application_version, LIMIT_STARTUP_TEXT},
-                 {"client_id", options->client_id, LIMIT_STARTUP_TEXT}};
+                 {"client_id", options->client_id, LIMIT_STARTUP_TEXT},
+                 {"local_dc", options->local_dc, LIMIT_PLACE},
+                 {"local_rack", options->local_rack, LIMIT_PLACE}};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (texts[i].text == NULL || strlen(texts[i].text) <= texts[i].most) continue;
         failure_set(failure, CQLUA_EMISUSE, "%s is longer than %zu bytes", texts[i].name, texts[i].most);
@@ -107,6 +109,23 @@ static int check_texts(const struct cqlua_options *options, struct failure *fail
     }
     if (options->keyspace != NULL && options->keyspace[0] == '\0')
         failure_set(failure, CQLUA_EMISUSE, "keyspace is empty: leave it out, or name one");
+    return failure->code;
+}
+
+static int check_nodes(const struct cqlua_options *options, struct failure *failure)
+{
+    struct memory *memory = memory_new(&options->allocator);
+    struct filter filter;
+    const char *at = "";
+    if (memory == NULL) return CQLUA_ENO_MEMORY;
+    filter_init(&filter, memory);
+    int rc = options->allow_nodes == NULL ? 0 : filter_allow(&filter, options->allow_nodes, &at);
+    if (rc == 0 && options->deny_nodes != NULL) rc = filter_deny(&filter, options->deny_nodes, &at);
+    if (rc != 0)
+        failure_set(failure, rc,
+                    "'%.100s' stands where an address or a network (10.0.0.0/8) of nodes to allow or deny is expected", at);
+    filter_dispose(&filter);
+    memory_release(memory);
     return failure->code;
 }
 
@@ -137,6 +156,7 @@ int options_resolve(struct cqlua_options *resolved, const struct cqlua_options *
     if (failure->code == 0) check_contact_points(resolved, failure);
     if (failure->code == 0) check_texts(resolved, failure);
     if (failure->code == 0) check_compression(resolved, failure);
+    if (failure->code == 0) check_nodes(resolved, failure);
     return failure->code;
 }
 

@@ -95,6 +95,26 @@ static void configure_connections(struct cqlua_session *session)
     config->allows_plaintext_auth = options->allow_plaintext_auth != 0;
 }
 
+static int keep_text(struct cqlua_session *session, struct text **at, const char *text)
+{
+    if (text == NULL) return 0;
+    *at = text_new(session->memory, slice_of(text));
+    return *at == NULL ? CQLUA_ENO_MEMORY : 0;
+}
+
+/* Which nodes requests may go to. */
+static int configure_policy(struct cqlua_session *session)
+{
+    const struct cqlua_options *options = &session->options;
+    struct plan_policy *policy = &session->cluster.policy;
+    policy->uses_remote = options->remote_dcs != 0;
+    int rc = keep_text(session, &policy->local_dc, options->local_dc);
+    if (rc == 0) rc = keep_text(session, &policy->local_rack, options->local_rack);
+    if (rc == 0 && options->allow_nodes != NULL) rc = filter_allow(&policy->filter, options->allow_nodes, NULL);
+    if (rc == 0 && options->deny_nodes != NULL) rc = filter_deny(&policy->filter, options->deny_nodes, NULL);
+    return rc;
+}
+
 static int init_cluster(struct cqlua_session *session, struct cqlua_transport *transport)
 {
     uint64_t seed = 0;
@@ -108,11 +128,14 @@ static int init_cluster(struct cqlua_session *session, struct cqlua_transport *t
                                       .reconnect_max_us = (int64_t)options->reconnect_max_ms * 1000,
                                       .connections_min = (uint32_t)options->connections_min,
                                       .connections_max = (uint32_t)options->connections_max,
-                                      .uses_server_timestamps = options->server_timestamps != 0};
+                                      .uses_server_timestamps = options->server_timestamps != 0,
+                                      .has_discovery = options->discovery != CQLUA_NO};
     cluster_init(&session->cluster, session->memory, transport, &cluster, seed, 0);
     map_init(&session->cache, session->memory, random_next(&session->cluster.random));
     map_init(&session->preparing, session->memory, 0); /* it uses the cache's hashes */
     configure_connections(session);
+    rc = configure_policy(session);
+    if (rc != 0) return rc;
     return cluster_add_contact_points(&session->cluster, options->contact_points, options->port);
 }
 
