@@ -359,6 +359,9 @@ static void save_texts(void)
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         for (int kind = 0; kind < 8; kind++) save_text("text", kind, texts[i]);
     for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) save_text("cql", -1, statements[i]);
+    save_text("type_parse", -1, "map<text, frozen<list<tuple<int, shop.\"A b\" (street varchar, zips set<int>)>>>>");
+    save_text("type_parse", -1, " vector < float , 1536 >");
+    save_text("type_parse", -1, "'com.example.Thing'");
 }
 
 /* --- the wire --------------------------------------------------------------------------------------------------------------- */

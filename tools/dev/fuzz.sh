@@ -24,7 +24,7 @@ need_fuzzer() {
 }
 
 build_fuzz() {
-    configure "$fuzz_build" -DCMAKE_C_COMPILER=clang -DCQLUA_SANITIZE=ON -DCQLUA_FUZZ=ON -DCQLUA_TESTS=OFF &&
+    configure "$fuzz_build" -DCMAKE_C_COMPILER=clang -DCQLUA_SANITIZE=ON -DCQLUA_FUZZ=ON -DCQLUA_TESTS=OFF -DCQLUA_WERROR=OFF &&
         ninja -C "$fuzz_build" fuzz
 }
 
