@@ -205,6 +205,13 @@ CQLUA_EXPORT int cqlua_consistency_parse(const char *name);
 
 enum { CQLUA_DEFAULT = 0, CQLUA_YES = 1, CQLUA_NO = 2 };
 
+/* What the server's certificate must say, besides coming from an authority that is trusted. */
+enum cqlua_tls_identity {
+    CQLUA_TLS_ADDRESS, /* the contact point's name if it was one; else, and for peers, the node's IP address */
+    CQLUA_TLS_CHAIN,   /* nothing: any certificate of the authority is a node's (give your own authority) */
+    CQLUA_TLS_NAMES,   /* one of tls_names */
+};
+
 struct cqlua_transport; /* <cqlua/transport.h> */
 
 /* What a session is opened with. Strings are copied by cqlua_session_open; zeros mean the defaults given here. */
@@ -246,6 +253,21 @@ struct cqlua_options {
     int throw_on_overload;             /* 1: an overloaded server answers `overloaded` instead of reading more slowly */
     struct cqlua_allocator allocator;  /* malloc */
     struct cqlua_transport *transport; /* NULL: sockets and c-ares on the loop; see <cqlua/transport.h> */
+    int tls;                           /* 1: TLS on every connection, never without, whatever the transport (docs/tls.md) */
+    const char *tls_ca_file;           /* authorities that are trusted, PEM; none of the three: those of the system */
+    const char *tls_ca_dir;            /* a directory of them, made by `openssl rehash` */
+    const char *tls_ca;                /* the PEM text itself */
+    const char *tls_cert_file;         /* the client's certificate and its chain, PEM: a path, */
+    const char *tls_cert;              /* or the text itself */
+    const char *tls_key_file;          /* its key: a path, */
+    const char *tls_key;               /* or the text itself */
+    const char *tls_passphrase;        /* of the key */
+    int tls_identity;                  /* enum cqlua_tls_identity */
+    const char *tls_names;             /* CQLUA_TLS_NAMES: names, commas between */
+    const char *tls_server_name;       /* asked for (SNI) instead of the contact point's name */
+    int tls_min_version;               /* 12: TLS 1.2, the default; 13: TLS 1.3 */
+    int tls_insecure_skip_verify;      /* 1: encrypt to whoever answers. For tests: cqlua_session_warning speaks of it */
+    const char *tls_debug_keylog_file; /* secrets are appended there, with which all traffic can be read. For debugging */
 };
 #define cqlua_options_init(options) cqlua_options_init_sized((options), sizeof *(options))
 CQLUA_EXPORT void cqlua_options_init_sized(struct cqlua_options *options, size_t size);
@@ -283,10 +305,24 @@ CQLUA_EXPORT int cqlua_session_is_closed(const struct cqlua_session *session);
 /* After close has ended; earlier, it closes at once and completes the rest as `closed` before it returns: callbacks are then
  * called from within, queues keep their completions. Results, prepared statements and queues stay valid. NULL is harmless. */
 CQLUA_EXPORT void cqlua_session_free(struct cqlua_session *session);
+/* What is unsafe in the options that it was opened with, as a sentence to show once; NULL: nothing. */
+CQLUA_EXPORT const char *cqlua_session_warning(const struct cqlua_session *session);
 /* The native protocol version in use; 0 before the first connection. */
 CQLUA_EXPORT int cqlua_session_protocol_version(const struct cqlua_session *session);
 /* Bytes of the allocator that the session holds, results included. */
 CQLUA_EXPORT size_t cqlua_session_memory(const struct cqlua_session *session);
+
+/* A node of the cluster, as it is known now. Texts are borrowed until the session's next turn. */
+struct cqlua_node {
+    const char *address;                     /* "127.0.0.1:9042" */
+    const char *dc, *rack, *release_version; /* NULL: not known */
+    uint8_t host_id[16];
+    uint8_t has_host_id;
+    uint8_t is_up; /* connected */
+    uint32_t in_flight;
+};
+/* 0, or MISUSE: there are not so many. */
+CQLUA_EXPORT int cqlua_session_node(const struct cqlua_session *session, int index, struct cqlua_node *node);
 
 struct cqlua_session_counters {
     uint64_t requests, errors, retries, timeouts, orphans, late_replies; /* since open */

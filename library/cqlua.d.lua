@@ -86,8 +86,11 @@ function auth.plain(user, password) end
 
 ---@class cqlua.options.connect
 ---@field contact_points string[]? { "127.0.0.1" }; names or addresses, each with an optional :port
----@field local_dc string? the data centre that the contact points must be in
----@field discovery false? nodes beyond the contact points are not found yet
+---@field local_dc string? whose nodes requests go to; that of the node reached first
+---@field local_rack string? its nodes come first
+---@field load_balancing { remote_dcs: boolean? }? whether requests may go to other data centres when no local node is up
+---@field nodes { allow: string[]|string|nil, deny: string[]|string|nil }? addresses and networks that nodes may have
+---@field discovery boolean? false: no other nodes than the contact points
 ---@field port integer? 9042
 ---@field keyspace string?
 ---@field auth cqlua.auth.plain|(fun(node: string): string?, string?)|nil a function is asked for each connection, and may wait
@@ -111,6 +114,22 @@ function auth.plain(user, password) end
 ---@field on_full "wait"|"fail"|nil "wait"
 ---@field allow_plaintext_auth boolean? a password may travel unencrypted beyond loopback
 ---@field authenticators string[]? classes that may get the password besides Cassandra's own
+---@field tls boolean|cqlua.options.tls|nil encrypt every connection, and verify the server
+
+---@class cqlua.options.tls
+---@field ca_file string? authorities that are trusted, PEM; those of the system unless one of the three is given
+---@field ca_dir string?
+---@field ca string? the PEM text itself
+---@field cert_file string? the client's certificate and its chain, PEM
+---@field cert string?
+---@field key_file string? its key
+---@field key string?
+---@field passphrase string? of the key
+---@field identity "address"|"chain"|string[]|nil "address": the contact point's name or address; "chain": any name; or names
+---@field server_name string? asked for (SNI) instead of the contact point's name
+---@field min_version "1.2"|"1.3"|nil "1.2"
+---@field insecure_skip_verify boolean? no certificate is checked: for tests
+---@field debug_keylog_file string? secrets are appended there
 
 ---@class cqlua.options.call
 ---@field consistency cqlua.consistency?

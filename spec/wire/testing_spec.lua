@@ -348,7 +348,7 @@ describe("system tables", function()
       local _, err = session:execute "SELECT tokns FROM system.local"
       assert.equal("invalid", err.name)
       assert.equal(0, #server:received())
-    end)
+    end, { discovery = false })
   end))
 
   it("are those of an older Cassandra below v5", wire.test(function(session)

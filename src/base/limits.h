@@ -41,6 +41,10 @@ enum {
     LIMIT_ATTEMPTS = 8, /* kept in the history of a request */
     LIMIT_MAX_RETRIES = 7,
 
+    /* TLS */
+    TLS_RECEIVE = 32 * 1024,  /* encrypted bytes taken at once: two records (RFC 8446 section 5.2) */
+    LIMIT_TLS_SESSIONS = 256, /* kept for resumption, one for each node */
+
     /* the session */
     DEFAULT_QUEUED = 131072,
     LIMIT_REQUESTS = 1 << 22, /* alive at once */

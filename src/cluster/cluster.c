@@ -29,7 +29,7 @@ void cluster_init(struct cluster *cluster, struct memory *memory, const struct c
                             &cluster->connections.output,
                             &cluster->connections.events};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) list_init(lists[i]);
-    filter_init(&cluster->policy.filter, memory);
+    address_filter_init(&cluster->policy.filter, memory);
     plan_nodes_init(&cluster->plan_nodes, memory);
     replicas_init(&cluster->replicas, memory, random_next(&cluster->random));
     control_init(&cluster->control, cluster);
@@ -120,7 +120,7 @@ void cluster_dispose(struct cluster *cluster)
     memory_free(cluster->memory, cluster->by_number, cluster->by_number_count * sizeof(struct plan_node *));
     plan_nodes_dispose(&cluster->plan_nodes);
     control_dispose(&cluster->control);
-    filter_dispose(&cluster->policy.filter);
+    address_filter_dispose(&cluster->policy.filter);
     text_unref(cluster->policy.local_dc);
     text_unref(cluster->policy.local_rack);
     for (struct list *at; (at = list_take(&cluster->connections.events)) != NULL;)

@@ -39,6 +39,7 @@ struct node {
     bool is_removed;
     bool is_told;                             /* by the topology being applied */
     struct text *dc, *rack, *release_version; /* references; NULL: not known */
+    const char *host;                         /* the contact point's name that it was found by: the lookup's; NULL: none */
     struct text *name;                        /* the address as text: history entries refer to it */
     struct list links;                        /* the pool: all connections, in any state but closed */
     uint32_t links_count;                     /* that are not draining */
@@ -58,6 +59,7 @@ struct cqlua_link {
     struct list asking; /* in the cluster's `asking` while credentials are to be asked for */
     struct node *node;
     struct connection connection;
+    struct filter *filter; /* session/filter.h: hears what the transport tells; NULL: the link does */
     void *pipe;
     bool has_pipe;
     bool is_counted_ready; /* in node->ready_count */
@@ -149,7 +151,7 @@ void cluster_flush(struct cluster *cluster);
 
 /* What a transport tells of a link; time is `cluster->now_us`. */
 void pool_connected(struct cqlua_link *link, int code, const char *reason);
-void pool_lost(struct cqlua_link *link, const char *reason);
+void pool_lost(struct cqlua_link *link, int code, const char *reason); /* the code counts unless the connection was ready */
 void pool_writable(struct cqlua_link *link);
 void lookup_done(struct cqlua_lookup *lookup, const struct cqlua_address *addresses, size_t count, const char *reason);
 

@@ -143,9 +143,12 @@ void lookup_done(struct cqlua_lookup *lookup, const struct cqlua_address *addres
     for (size_t i = 0; i < count; i++) {
         struct cqlua_address address = addresses[i];
         address.port = lookup->point.port;
+        uint32_t known = cluster->nodes_count;
         struct node *node = node_add(cluster, &address);
         if (node == NULL) continue;
         node->is_contact_point = true;
+        bool is_named = !address_parse(lookup->point.host, lookup->point.port, &address);
+        if (cluster->nodes_count > known && is_named) node->host = lookup->point.host; /* lookups outlive nodes */
         if (list_is_empty(&node->links) && !timer_is_armed(&node->timer)) pool_open(node);
     }
     nodes_arrange(cluster);

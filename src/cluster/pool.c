@@ -71,13 +71,18 @@ void pool_connected(struct cqlua_link *link, int code, const char *reason)
 {
     if (link->connection.state != CONNECTION_EXPECT_PIPE) return;
     if (code == 0) connection_step(&link->connection, CONNECTION_PIPE_OPEN, link->node->cluster->now_us);
-    else connection_fail(&link->connection, CQLUA_ECONNECT_FAILED, reason);
+    else connection_fail(&link->connection, code == CQLUA_ETLS_FAILED ? code : CQLUA_ECONNECT_FAILED, reason);
 }
 
-void pool_lost(struct cqlua_link *link, const char *reason)
+void pool_lost(struct cqlua_link *link, int code, const char *reason)
 {
     bool is_up = link->is_counted_ready;
-    connection_fail(&link->connection, is_up ? CQLUA_ECONNECTION_LOST : CQLUA_ECONNECT_FAILED, reason);
+    char text[FAILURE_TEXT];
+    if (link->connection.state == CONNECTION_EXPECT_SUPPORTED && !link->connection.config->is_encrypted) {
+        snprintf(text, sizeof text, "%.200s before the first answer: if this port wants TLS, set tls", reason);
+        reason = text;
+    }
+    connection_fail(&link->connection, is_up ? CQLUA_ECONNECTION_LOST : code, reason);
 }
 
 void pool_writable(struct cqlua_link *link)
@@ -93,7 +98,7 @@ void pool_flush(struct cqlua_link *link)
     if (bytes.len == 0 || link->is_write_blocked || link->connection.state == CONNECTION_CLOSED) return;
     int64_t wrote = transport->ops->write(transport->self, link->pipe, bytes.base, bytes.len);
     if (wrote < 0) {
-        pool_lost(link, "writing to the server failed");
+        pool_lost(link, CQLUA_ECONNECT_FAILED, "writing to the server failed");
         return;
     }
     connection_sent(&link->connection, (size_t)wrote);

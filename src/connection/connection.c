@@ -230,15 +230,16 @@ void connection_give_credentials(struct connection *connection, struct cqlua_sli
     else connection_fail(connection, CQLUA_EAUTH_FAILED, "the server asks for a password and none was given");
 }
 
-/* SEC5: the password goes only to an authenticator that is known, and in plain text only where nobody listens. */
+/* SEC5: unless TLS says who the server is, the password goes only to an authenticator that is known; and in plain text only
+ * where nobody listens. */
 static const char *refusal(const struct connection *connection, struct cqlua_slice class_name)
 {
     const struct connection_config *config = connection->config;
     if (config->username.base == NULL && !config->asks_credentials)
         return "the server asks for a user name and a password (%.*s): set auth";
-    if (!authenticator_is_known(class_name, config->authenticators))
+    if (!config->is_verified && !authenticator_is_known(class_name, config->authenticators))
         return "the server's authenticator %.*s may not get the password: name it in `authenticators` if you trust it";
-    if (!connection->is_private && !config->allows_plaintext_auth)
+    if (!connection->is_private && !config->is_encrypted && !config->allows_plaintext_auth)
         return "the password for %.*s would travel unencrypted: use TLS, or set allow_plaintext_auth if the network is trusted";
     return NULL;
 }
@@ -593,7 +594,9 @@ static void time_is_up(struct connection *connection, int64_t now_us)
         break;
     case CONNECTION_EXPECT_PIPE:
         connection_fail(connection, CQLUA_ECONNECT_FAILED,
-                        "the connection could not be made in time: is a firewall dropping it?");
+                        connection->config->is_encrypted
+                            ? "the connection and its TLS were not ready in time: does the server speak TLS on this port?"
+                            : "the connection could not be made in time: is a firewall dropping it?");
         break;
     case CONNECTION_EXPECT_SUPPORTED:
     case CONNECTION_EXPECT_READY:

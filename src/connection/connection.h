@@ -88,6 +88,7 @@ struct connection_config {
     bool wants_lz4;                    /* if the server offers it */
     const struct string_pair *startup; /* options of STARTUP, COMPRESSION apart; the owner's memory */
     size_t startup_count;
+    bool is_encrypted, is_verified;  /* by TLS: all bytes are; the server is who it should be */
     uint64_t late_replies, orphaned; /* counters */
 };
 
@@ -110,7 +111,7 @@ struct connection {
     struct connection_config *config;
     enum connection_state state;
     uint8_t version;        /* of the protocol */
-    bool is_private;        /* loopback or encrypted: a password may travel */
+    bool is_private;        /* loopback: a password may travel unencrypted */
     bool is_keyspace_asked; /* SWITCHING: USE was sent */
     bool is_beating;        /* a heartbeat waits for its answer */
     struct text *keyspace;  /* the server's idea of it; NULL: none. A reference */

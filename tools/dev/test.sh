@@ -56,9 +56,24 @@ test_auth() {
     return $status
 }
 
+# The specs of TLS, against a node that wants it and one that wants the client's certificate too.
+test_tls() {
+    local status=0 folder=$cassandra_home/tls/tls mutual=$cassandra_home/tls-client/tls
+    ./dev cassandra start --tls --instance tls --address-base 127.0.0.61 || return 1
+    if ./dev cassandra start --tls-client-auth --instance tls-client --address-base 127.0.0.62; then
+        CQLUA_TEST_TLS_CONTACT_POINTS=127.0.0.61:9042 CQLUA_TEST_TLS_FOLDER=$folder \
+            CQLUA_TEST_TLS_CLIENT_CONTACT_POINTS=127.0.0.62:9042 CQLUA_TEST_TLS_CLIENT_FOLDER=$mutual \
+            run_ctest build -R '^live\.tls$' || status=1
+    else status=1; fi
+    ./dev cassandra stop --instance tls-client
+    ./dev cassandra stop --instance tls
+    return $status
+}
+
 test_all() {
     local status=0
     test_auth || status=1
+    test_tls || status=1
     dev_build --sanitize || return 1
     run_ctest build-asan -LE check || status=1
     if have luarocks; then step "build the rock" build_rock || status=1; fi

@@ -1,23 +1,23 @@
 /* Which addresses nodes may have. */
-#include "cluster/filter.h"
+#include "cluster/address_filter.h"
 
 #include "support/heap.h"
 
 static struct heap heap;
-static struct filter filter;
+static struct address_filter filter;
 
 static int set_up(void **state)
 {
     (void)state;
     heap_init(&heap);
-    filter_init(&filter, heap.memory);
+    address_filter_init(&filter, heap.memory);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    filter_dispose(&filter);
+    address_filter_dispose(&filter);
     heap_dispose(&heap);
     return 0;
 }
@@ -26,14 +26,14 @@ static bool passes(const char *text, uint16_t port)
 {
     struct cqlua_address address;
     assert_true(address_parse(text, port, &address));
-    return filter_passes(&filter, &address);
+    return address_filter_passes(&filter, &address);
 }
 
 static void SEC18_without_lists_every_address_passes(void **state)
 {
     (void)state;
-    assert_int_equal(filter_allow(&filter, "", NULL), 0);
-    assert_int_equal(filter_deny(&filter, " , ", NULL), 0);
+    assert_int_equal(address_filter_allow(&filter, "", NULL), 0);
+    assert_int_equal(address_filter_deny(&filter, " , ", NULL), 0);
     assert_true(passes("10.0.0.1", 9042));
     assert_true(passes("::1", 1));
 }
@@ -41,7 +41,8 @@ static void SEC18_without_lists_every_address_passes(void **state)
 static void SEC18_only_what_is_allowed_passes(void **state)
 {
     (void)state;
-    assert_int_equal(filter_allow(&filter, "10.1.0.0/16, 192.0.2.7,[2001:db8::1]:9042 , fd00::/7,198.51.100.9:9043", NULL), 0);
+    assert_int_equal(
+        address_filter_allow(&filter, "10.1.0.0/16, 192.0.2.7,[2001:db8::1]:9042 , fd00::/7,198.51.100.9:9043", NULL), 0);
     assert_true(passes("10.1.255.255", 9042));
     assert_false(passes("10.2.0.0", 9042));
     assert_true(passes("192.0.2.7", 1));
@@ -58,8 +59,8 @@ static void SEC18_only_what_is_allowed_passes(void **state)
 static void SEC18_what_is_denied_never_passes(void **state)
 {
     (void)state;
-    assert_int_equal(filter_allow(&filter, "0.0.0.0/0", NULL), 0);
-    assert_int_equal(filter_deny(&filter, "10.0.0.64/26 127.0.0.0/8", NULL), 0);
+    assert_int_equal(address_filter_allow(&filter, "0.0.0.0/0", NULL), 0);
+    assert_int_equal(address_filter_deny(&filter, "10.0.0.64/26 127.0.0.0/8", NULL), 0);
     assert_true(passes("10.0.0.63", 9042));
     assert_false(passes("10.0.0.64", 9042));
     assert_false(passes("10.0.0.127", 9042));
@@ -71,7 +72,7 @@ static void SEC18_what_is_denied_never_passes(void **state)
 static void SEC18_mapped_addresses_are_the_addresses_they_map(void **state)
 {
     (void)state;
-    assert_int_equal(filter_deny(&filter, "10.0.0.0/8, ::ffff:192.0.2.0/120, [::ffff:198.51.100.1]:9042", NULL), 0);
+    assert_int_equal(address_filter_deny(&filter, "10.0.0.0/8, ::ffff:192.0.2.0/120, [::ffff:198.51.100.1]:9042", NULL), 0);
     assert_false(passes("::ffff:10.0.0.1", 9042));
     assert_false(passes("192.0.2.255", 9042));
     assert_true(passes("192.0.3.0", 9042));
@@ -88,23 +89,23 @@ static void SEC18_what_is_no_list_of_addresses_is_refused(void **state)
         char text[128] = "192.0.2.1 , ";
         const char *at;
         strcat(text, lists[i]);
-        assert_int_equal(filter_allow(&filter, text, &at), CQLUA_EMISUSE);
+        assert_int_equal(address_filter_allow(&filter, text, &at), CQLUA_EMISUSE);
         assert_ptr_equal(at, text + 12);
     }
     char text[128];
     memset(text, '1', sizeof text);
     text[127] = '\0';
-    assert_int_equal(filter_allow(&filter, text, NULL), CQLUA_EMISUSE);
+    assert_int_equal(address_filter_allow(&filter, text, NULL), CQLUA_EMISUSE);
 }
 
 static void SEC18_a_list_has_a_limit_and_needs_memory(void **state)
 {
     (void)state;
     heap.fail_after = 0;
-    assert_int_equal(filter_allow(&filter, "10.0.0.1", NULL), CQLUA_ENO_MEMORY);
+    assert_int_equal(address_filter_allow(&filter, "10.0.0.1", NULL), CQLUA_ENO_MEMORY);
     heap.fail_after = -1;
-    for (int i = 0; i < LIMIT_FILTER_RANGES; i++) assert_int_equal(filter_deny(&filter, "10.0.0.1", NULL), 0);
-    assert_int_equal(filter_deny(&filter, "10.0.0.1", NULL), CQLUA_EMISUSE);
+    for (int i = 0; i < LIMIT_FILTER_RANGES; i++) assert_int_equal(address_filter_deny(&filter, "10.0.0.1", NULL), 0);
+    assert_int_equal(address_filter_deny(&filter, "10.0.0.1", NULL), CQLUA_EMISUSE);
 }
 
 int main(void)

@@ -1,7 +1,7 @@
 /* Which addresses nodes may have (SEC18): a list of addresses and networks that are allowed, and one of those that are denied.
  * IPv4 addresses written as IPv6 (::ffff:10.0.0.1) are IPv4 addresses. */
-#ifndef CQLUA_CLUSTER_FILTER_H
-#define CQLUA_CLUSTER_FILTER_H
+#ifndef CQLUA_CLUSTER_ADDRESS_FILTER_H
+#define CQLUA_CLUSTER_ADDRESS_FILTER_H
 
 #include "cluster/address.h"
 
@@ -17,18 +17,18 @@ struct filter_list {
     uint32_t count, capacity;
 };
 
-struct filter {
+struct address_filter {
     struct memory *memory;
     struct filter_list allow, deny; /* nothing allowed: all that is not denied */
 };
 
-void filter_init(struct filter *filter, struct memory *memory);
-void filter_dispose(struct filter *filter);
+void address_filter_init(struct address_filter *filter, struct memory *memory);
+void address_filter_dispose(struct address_filter *filter);
 /* Adds to a list: "10.0.0.0/8, 192.0.2.7, [2001:db8::1]:9042, fd00::/8". 0, MISUSE (not such a list: *at, if not NULL, is set to
  * where it goes wrong), or NO_MEMORY. */
-int filter_allow(struct filter *filter, const char *list, const char **at);
-int filter_deny(struct filter *filter, const char *list, const char **at);
+int address_filter_allow(struct address_filter *filter, const char *list, const char **at);
+int address_filter_deny(struct address_filter *filter, const char *list, const char **at);
 /* Denied is denied, whatever is allowed. */
-bool filter_passes(const struct filter *filter, const struct cqlua_address *address);
+bool address_filter_passes(const struct address_filter *filter, const struct cqlua_address *address);
 
 #endif

@@ -1,4 +1,4 @@
-#include "cluster/filter.h"
+#include "cluster/address_filter.h"
 
 /* --- reading lists --------------------------------------------------------------------------------------------------------- */
 
@@ -62,7 +62,7 @@ static int next_range(const char **list, struct filter_range *range)
     return 1;
 }
 
-static int add_range(struct filter *filter, struct filter_list *list, const struct filter_range *range)
+static int add_range(struct address_filter *filter, struct filter_list *list, const struct filter_range *range)
 {
     if (list->count == LIMIT_FILTER_RANGES) return CQLUA_EMISUSE;
     if (list->count == list->capacity) {
@@ -77,7 +77,7 @@ static int add_range(struct filter *filter, struct filter_list *list, const stru
     return 0;
 }
 
-static int add_list(struct filter *filter, struct filter_list *list, const char *text, const char **at)
+static int add_list(struct address_filter *filter, struct filter_list *list, const char *text, const char **at)
 {
     struct filter_range range;
     int rc;
@@ -89,31 +89,31 @@ static int add_list(struct filter *filter, struct filter_list *list, const char 
     return rc;
 }
 
-int filter_allow(struct filter *filter, const char *list, const char **at)
+int address_filter_allow(struct address_filter *filter, const char *list, const char **at)
 {
     return add_list(filter, &filter->allow, list, at);
 }
 
-int filter_deny(struct filter *filter, const char *list, const char **at)
+int address_filter_deny(struct address_filter *filter, const char *list, const char **at)
 {
     return add_list(filter, &filter->deny, list, at);
 }
 
-void filter_init(struct filter *filter, struct memory *memory)
+void address_filter_init(struct address_filter *filter, struct memory *memory)
 {
-    *filter = (struct filter){.memory = memory};
+    *filter = (struct address_filter){.memory = memory};
 }
 
-static void free_list(struct filter *filter, struct filter_list *list)
+static void free_list(struct address_filter *filter, struct filter_list *list)
 {
     memory_free(filter->memory, list->ranges, list->capacity * sizeof *list->ranges);
 }
 
-void filter_dispose(struct filter *filter)
+void address_filter_dispose(struct address_filter *filter)
 {
     free_list(filter, &filter->allow);
     free_list(filter, &filter->deny);
-    filter_init(filter, filter->memory);
+    address_filter_init(filter, filter->memory);
 }
 
 /* --- comparing ------------------------------------------------------------------------------------------------------------- */
@@ -133,7 +133,7 @@ static bool is_in_list(const struct filter_list *list, const struct cqlua_addres
     return false;
 }
 
-bool filter_passes(const struct filter *filter, const struct cqlua_address *address)
+bool address_filter_passes(const struct address_filter *filter, const struct cqlua_address *address)
 {
     struct cqlua_address plain = unmapped(address);
     if (is_in_list(&filter->deny, &plain)) return false;
