@@ -152,13 +152,16 @@ static void hand_on(struct inbound_frame *frame, struct block *block, const uint
 
 /* --- what was compressed --------------------------------------------------------------------------------------------------- */
 
+static int not_lz4(struct failure *failure)
+{
+    failure_set(failure, CQLUA_EPROTOCOL, "the server sent compressed bytes that are no lz4 of the length announced");
+    return failure->code;
+}
+
 /* Unpacks `size` bytes into inbound->unpacked: 0, or a negative code. */
 static int unpack(struct inbound *inbound, const uint8_t *packed, size_t len, size_t size, struct failure *failure)
 {
-    if (!lz4_becomes(packed, len, size)) {
-        failure_set(failure, CQLUA_EPROTOCOL, "the server sent compressed bytes that are no lz4 of the length announced");
-        return failure->code;
-    }
+    if (!lz4_becomes(packed, len, size)) return not_lz4(failure);
     block_unref(inbound->unpacked);
     inbound->unpacked = size > BLOCK_STANDARD ? block_spare(inbound->memory, size) : NULL;
     if (inbound->unpacked == NULL) inbound->unpacked = block_new(inbound->memory, size);
@@ -166,7 +169,8 @@ static int unpack(struct inbound *inbound, const uint8_t *packed, size_t len, si
         failure_set(failure, CQLUA_ENO_MEMORY, "out of memory while decompressing a message");
         return failure->code;
     }
-    return lz4_decompress(packed, len, inbound->unpacked->bytes, size);
+    /* liblz4 is stricter: it wants the last five bytes of a block to be literals */
+    return lz4_decompress(packed, len, inbound->unpacked->bytes, size) == 0 ? 0 : not_lz4(failure);
 }
 
 /* A compressed frame of v3 or v4: [int] the length of the body, and its lz4 block (v4 section 5). */

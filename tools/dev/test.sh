@@ -35,7 +35,10 @@ say_what_is_skipped() {
     have shellcheck || echo "skipped: shellcheck is not installed"
     have stylua || echo "skipped: stylua is not installed; the format of the Lua files is not checked"
     have luarocks || echo "skipped: luarocks is not installed; the rock is not built (its file list is checked)"
-    echo "skipped: fuzzing, chaos, nginx and other hosts: not there yet"
+    [ -d "$interop_home/jars" ] || echo "skipped: frames exchanged with another codec: no JDK, or its jars could not be fetched"
+    [ -f "$interop_home/python/complete" ] || echo "skipped: values exchanged with the Python driver: it could not be fetched"
+    echo "skipped: fuzzing beyond the kept inputs: ./dev fuzz"
+    echo "skipped: chaos, nginx and other hosts: not there yet"
 }
 
 build_rock() {
@@ -82,10 +85,13 @@ dev_test() {
     started=$(now_ms)
     case ${1:-} in --all) all=yes labels=() && shift ;; esac
     no_more_arguments test "$@"
+    # shellcheck disable=SC2207 # names of packages are words
+    [ "$all" = no ] || packages+=($(packages_of_all))
     dev_setup
     dev_build
     trap stop_own_cassandra EXIT
     ensure_cassandra
+    [ "$all" = no ] || fetch_interop
     run_ctest build "${labels[@]}" || status=1
     [ "$all" = no ] || test_all || status=1
     printf '\n'
