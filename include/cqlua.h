@@ -553,7 +553,7 @@ struct cqlua_batch {
     struct cqlua_call options;
     struct cqlua_session *session;
     struct cqlua_error *error;
-    int kind, has_texts;
+    int kind, has_texts, is_conditional;
     uint32_t count, prepared_count, prepared_capacity;
     struct cqlua_prepared **prepared; /* one reference each */
     uint8_t *entries;                 /* encoded, as all versions have them */
@@ -621,6 +621,9 @@ CQLUA_EXPORT struct cqlua_slice cqlua_result_paging_state(const struct cqlua_res
 CQLUA_EXPORT const char *cqlua_result_coordinator(const struct cqlua_result *result);
 /* 1: applied, 0: not applied (the row holds what is there), -1: not a conditional statement. */
 CQLUA_EXPORT int cqlua_result_applied(const struct cqlua_result *result);
+/* Of a statement that changed the schema: 1: all nodes that are up have it; 0: they did not within 10 seconds, or within the
+ * request's time (it was executed). -1: it changed none. */
+CQLUA_EXPORT int cqlua_result_schema_agreed(const struct cqlua_result *result);
 CQLUA_EXPORT int cqlua_result_warnings_count(const struct cqlua_result *result);
 CQLUA_EXPORT struct cqlua_slice cqlua_result_warning(const struct cqlua_result *result, int index);
 /* 16 bytes, or empty if the request was not traced. */

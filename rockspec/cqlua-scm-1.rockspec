@@ -62,6 +62,7 @@ build = {
         "src/connection/streams.c",
         "src/cluster/address.c",
         "src/cluster/address_filter.c",
+        "src/cluster/agreement.c",
         "src/cluster/cluster.c",
         "src/cluster/control.c",
         "src/cluster/debounce.c",

@@ -10,6 +10,7 @@
 
 #include "base/random.h"
 #include "cluster/address.h"
+#include "cluster/agreement.h"
 #include "cluster/control.h"
 #include "cluster/plan.h"
 #include "cluster/request.h"
@@ -24,6 +25,7 @@ enum {
     TIMER_TOPOLOGY,
     TIMER_SCHEMA,
     TIMER_CONTROL,
+    TIMER_AGREEMENT,
 }; /* further owners start at 32 */
 
 /* A node is known by its host id, once the cluster has told it; its address is an attribute. One pool of connections belongs to
@@ -110,6 +112,7 @@ struct cluster {
     struct plan_node **by_number; /* the nodes that its ring was made of; NULL: one that has been removed */
     uint32_t by_number_count;
     struct control control;
+    struct agreement agreement;
     struct timer timer;                                   /* CONNECTING: the deadline */
     struct failure failure;                               /* FAILED: why */
     struct list submitted, waiting, in_flight, completed; /* requests */
@@ -180,6 +183,8 @@ void pool_flush(struct cqlua_link *link);
 void pool_free_dead(struct cluster *cluster);
 void pool_heard(struct cqlua_link *link);                               /* bytes have arrived */
 struct cqlua_link *pool_any(struct cluster *cluster, uint64_t avoided); /* that is ready, of any node but that; NULL: none */
+struct cqlua_link *pool_link(struct node *node);                        /* of that node; NULL: none is ready */
+bool pool_is_write_blocked(const struct cluster *cluster);              /* nothing can be written to any node that is up */
 void pool_drain(struct node *node);                                     /* none of its connections takes another request */
 void node_time(struct node *node);
 void cluster_known(struct cluster *cluster); /* a node is ready, or the cluster was read: perhaps it is UP now */
@@ -204,6 +209,8 @@ void request_time(struct cluster *cluster, struct request *request);
 void requests_fail_waiting(struct cluster *cluster, const struct failure *failure, const struct text *keyspace);
 void request_complete(struct cluster *cluster, struct request *request, struct cqlua_error *error);
 void request_send_now(struct cluster *cluster, struct request *request, struct cqlua_link *link); /* past those that wait */
+void request_enter_agreeing(struct cluster *cluster, struct request *request, struct list *waiting);
+void request_agreed(struct cluster *cluster, struct request *request, bool is_agreed);
 void requests_forget_node(struct cluster *cluster, struct node *node);
 
 #endif

@@ -36,6 +36,7 @@ void request_init(struct request *request, struct memory *memory, enum request_k
     request->result.kind = RESULT_VOID;
     request->bytes_in = request->bytes_out = 0;
     request->sent_us = 0;
+    request->agreed = -1;
 }
 
 /* The metadata references of a result that nobody took. */
@@ -139,6 +140,7 @@ void request_complete(struct cluster *cluster, struct request *request, struct c
     enter(cluster, request, REQUEST_COMPLETED, &cluster->completed);
     if (request->kind == REQUEST_REPREPARE) end_reprepare(cluster, container_of(request, struct reprepare, request));
     if (request->kind == REQUEST_CONTROL) control_answered(&cluster->control);
+    if (request->kind == REQUEST_AGREEMENT) agreement_answered(&cluster->agreement);
 }
 
 static void fail(struct cluster *cluster, struct request *request, const struct failure *failure)
@@ -219,6 +221,7 @@ static struct message message_of(struct request *request, int version)
         message.text = request->text;
         message.keyspace = keyspace;
         break;
+    case REQUEST_AGREEMENT:
     case REQUEST_CONTROL:
         message.opcode = request->attempt.kind == ATTEMPT_REGISTER ? OP_REGISTER : OP_QUERY;
         message.events = EVENT_TOPOLOGY | EVENT_STATUS | EVENT_SCHEMA;
@@ -405,7 +408,10 @@ static void expire(struct cluster *cluster, struct request *request)
     struct failure failure;
     double waited = (double)request->timeout_ms / 1e3;
     cluster->timeouts++;
-    if (request->state == REQUEST_WAITING && cluster->state == CLUSTER_CONNECTING)
+    if (request->state == REQUEST_WAITING && pool_is_write_blocked(cluster))
+        failure_set(&failure, CQLUA_EWRITE_QUEUE_FULL,
+                    "the request waited %.3f s, and no node reads what was sent before it: is the server overloaded?", waited);
+    else if (request->state == REQUEST_WAITING && cluster->state == CLUSTER_CONNECTING)
         failure_set(&failure, CQLUA_ETIMEOUT, "no connection was ready within the request's %.3f s", waited);
     else if (request->state == REQUEST_WAITING)
         failure_set(&failure, CQLUA_ETIMEOUT,
@@ -416,8 +422,32 @@ static void expire(struct cluster *cluster, struct request *request)
     fail(cluster, request, &failure);
 }
 
+/* --- schema agreement ------------------------------------------------------------------------------------------------------ */
+
+void request_enter_agreeing(struct cluster *cluster, struct request *request, struct list *waiting)
+{
+    enter(cluster, request, REQUEST_AGREEING, waiting);
+}
+
+void request_agreed(struct cluster *cluster, struct request *request, bool is_agreed)
+{
+    request->agreed = is_agreed;
+    request_complete(cluster, request, NULL);
+}
+
+/* One node always agrees with itself. */
+static bool must_agree(const struct cluster *cluster, const struct request *request)
+{
+    bool is_users = request->kind == REQUEST_QUERY || request->kind == REQUEST_EXECUTE;
+    return is_users && request->result.kind == RESULT_SCHEMA_CHANGE && cluster->state == CLUSTER_UP;
+}
+
 void request_time(struct cluster *cluster, struct request *request)
 {
+    if (request->state == REQUEST_AGREEING) {
+        request_agreed(cluster, request, false);
+        return;
+    }
     if (cluster->now_us >= request->deadline_us) {
         expire(cluster, request);
         return;
@@ -609,7 +639,9 @@ static void answered_result(struct cluster *cluster, struct request *request, st
     if (rc == 0) {
         if (request->result.kind == RESULT_ROWS) learn_columns(cluster, request);
         history_end(&request->history, 0, cluster->now_us);
-        request_complete(cluster, request, NULL);
+        if (!must_agree(cluster, request)) request_complete(cluster, request, NULL);
+        else if (cluster->nodes_count == 1) request_agreed(cluster, request, true);
+        else agreement_wait(&cluster->agreement, request);
         return;
     }
     request->result.kind = RESULT_VOID;

@@ -4,6 +4,7 @@
  *   SUBMITTED --first turn--> WAITING --a connection has room--> IN_FLIGHT --answer--> COMPLETED
  *                                ^                                  |  |
  *                                +------- retried, not sent --------+  +--UNPREPARED--> REPREPARING --known again--> WAITING
+ *   IN_FLIGHT --the schema was changed--> AGREEING --the nodes agree, or time is up--> COMPLETED
  *   any state --deadline, cancel, close--> COMPLETED */
 #ifndef CQLUA_CLUSTER_REQUEST_H
 #define CQLUA_CLUSTER_REQUEST_H
@@ -17,6 +18,7 @@ enum request_state {
     REQUEST_WAITING,
     REQUEST_IN_FLIGHT,
     REQUEST_REPREPARING,
+    REQUEST_AGREEING, /* the schema was changed, and the nodes do not agree yet */
     REQUEST_COMPLETED,
 };
 enum request_kind {
@@ -27,6 +29,7 @@ enum request_kind {
     REQUEST_USE,       /* is the keyspace there? Below v5 being in it is the answer */
     REQUEST_REPREPARE, /* the cluster's own: PREPARE on one node, for those that wait on it */
     REQUEST_CONTROL,   /* the cluster's own: a question of the control connection */
+    REQUEST_AGREEMENT, /* the cluster's own: which schema nodes have */
 };
 
 enum token_state { TOKEN_UNKNOWN, TOKEN_KNOWN, TOKEN_NONE }; /* UNKNOWN: nobody has looked yet */
@@ -74,6 +77,7 @@ struct request {
     struct cqlua_error *error;    /* NULL: success */
     struct result_message result; /* valid when there is no error; metadata references are in it */
     struct response_prefix prefix;
+    int8_t agreed;       /* 1, 0: whether the nodes agree about the schema that it changed; -1: it changed none */
     struct block *block; /* what the slices of result and prefix point into: a reference */
 };
 
