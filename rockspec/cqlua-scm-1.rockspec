@@ -76,6 +76,7 @@ build = {
         "src/cluster/retry.c",
         "src/cluster/ring.c",
         "src/cluster/server_error.c",
+        "src/cluster/speculation.c",
         "src/cluster/topology.c",
         "src/session/ask.c",
         "src/session/batch.c",
