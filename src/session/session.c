@@ -279,6 +279,7 @@ void session_settle(struct cqlua_session *session)
         else call_done(session, request);
     }
     asks_make(session);
+    prepare_warm(session);
     if (session->is_closing && !session->is_closed && session->calls_count == 0) finish_close(session);
 }
 
