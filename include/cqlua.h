@@ -218,6 +218,8 @@ struct cqlua_options {
     int ask_credentials;        /* 1: each connection that must authenticate asks the opening queue (CQLUA_ASK_CREDENTIALS) */
     int allow_plaintext_auth;   /* 1: a password may travel unencrypted beyond loopback */
     const char *authenticators; /* class names, commas between, that may get the password besides Cassandra's own */
+    const char *sasl_authenticators; /* class names, commas between, whose every step asks the opening queue (CQLUA_ASK_SASL) */
+    int require_auth;           /* 1: a server that asks for no authentication is refused; else the log warns of it */
     int protocol_version;       /* 0: negotiate from the highest; 3, 4, 5: exactly this */
     int32_t connect_timeout_ms; /* 10,000: from open until the first connection is ready, retries included */
     int32_t request_timeout_ms; /* 10,000 (30,000 for schema statements) */
@@ -250,6 +252,7 @@ struct cqlua_session;
 struct cqlua_prepared;
 struct cqlua_result;
 struct cqlua_queue;
+struct cqlua_asked;
 struct cqlua_statement;
 struct cqlua_column;
 
@@ -533,14 +536,22 @@ CQLUA_EXPORT void cqlua_batch_dispose(struct cqlua_batch *batch);
 /* --- completions ----------------------------------------------------------------------------------------------------------- */
 
 enum cqlua_completion_kind { CQLUA_RESULT, CQLUA_PREPARED, CQLUA_OPENED, CQLUA_CLOSED, CQLUA_ASK };
-enum cqlua_question { CQLUA_ASK_NOTHING, CQLUA_ASK_CREDENTIALS };
+enum cqlua_question { CQLUA_ASK_NOTHING, CQLUA_ASK_CREDENTIALS, CQLUA_ASK_SASL };
+/* Where a SASL exchange stands: the first token is wanted (it may be empty); the server answered with a challenge; the server has
+ * accepted, and any token as the answer says that so does the mechanism. */
+enum cqlua_sasl_step { CQLUA_SASL_START, CQLUA_SASL_CHALLENGE, CQLUA_SASL_SUCCESS };
 
 struct cqlua_completion {
     uint64_t tag;
     int64_t id; /* the request's, or the question's (for cqlua_answer) */
     enum cqlua_completion_kind kind;
     enum cqlua_question question;    /* kind CQLUA_ASK */
-    const char *asked_by;            /* the node that a question is about; until the completion is released */
+    const char *asked_by;            /* the node that a question is about; it and the next five until the completion is released */
+    enum cqlua_sasl_step step;       /* CQLUA_ASK_SASL */
+    const char *authenticator;       /* the server's class that asks */
+    struct cqlua_slice challenge;    /* CQLUA_ASK_SASL: what the server said; base NULL: nothing */
+    int64_t exchange;                /* the same for all questions of one connection */
+    struct cqlua_asked *asked;       /* what holds them */
     struct cqlua_result *result;     /* kind CQLUA_RESULT without an error */
     struct cqlua_prepared *prepared; /* kind CQLUA_PREPARED without an error */
     struct cqlua_error *error;       /* NULL: success */
@@ -560,6 +571,7 @@ CQLUA_EXPORT void cqlua_error_free(struct cqlua_error *error);
 
 struct cqlua_reply {
     const char *username, *password; /* CQLUA_ASK_CREDENTIALS: NULL username: none, which fails the connection */
+    struct cqlua_slice token;        /* CQLUA_ASK_SASL: base NULL: none, which fails the connection */
 };
 /* Answers a question: 0, or MISUSE if nobody waits for it any more. */
 CQLUA_EXPORT int cqlua_answer(struct cqlua_session *session, int64_t question, const struct cqlua_reply *reply);

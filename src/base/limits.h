@@ -48,6 +48,7 @@ enum {
     LIMIT_ERROR_TEXT = 4096, /* bytes kept of a server's message */
     LIMIT_CLASS_NAME = 4096, /* an authenticator's or a custom type's class */
     LIMIT_CREDENTIAL = 4096,
+    LIMIT_SASL_TOKEN = 64 * 1024,
     LIMIT_STARTUP_OPTIONS = 8,
     LIMIT_STARTUP_TEXT = 1024, /* bytes of an application's name, its version, a client's id */
     LIMIT_PAYLOAD = 65535,     /* entries of a custom payload */

@@ -47,6 +47,7 @@ struct cqlua_link {
     bool is_draining;      /* no longer in node->links_count */
     bool is_write_blocked; /* the pipe took less than was given: wait for cqlua_link_writable */
     int64_t question;      /* EXPECT_CREDENTIALS: the owner's, 0 if none was asked */
+    int64_t exchange;      /* its first question; 0: none yet */
 };
 
 /* A contact point that is a name. */

@@ -31,6 +31,7 @@ static int copy_texts(struct cqlua_session *session)
     } texts[] = {{options->username, &session->username},
                  {options->password, &session->password},
                  {options->authenticators, &session->authenticators},
+                 {options->sasl_authenticators, &session->sasl_classes},
                  {options->application_name, &session->application_name},
                  {options->application_version, &session->application_version},
                  {options->client_id, &session->client_id},
@@ -88,6 +89,8 @@ static void configure_connections(struct cqlua_session *session)
     config->username = text_slice(session->username);
     config->password = session->password == NULL ? slice("", 0) : text_slice(session->password);
     config->authenticators = text_slice(session->authenticators);
+    config->sasl_classes = text_slice(session->sasl_classes);
+    config->requires_auth = options->require_auth != 0;
     config->asks_credentials = options->ask_credentials != 0;
     config->wants_lz4 = options->compression != NULL && strcmp(options->compression, "lz4") == 0;
     config->startup = session->startup;
@@ -116,18 +119,14 @@ static int init_cluster(struct cqlua_session *session, struct cqlua_transport *t
     return cluster_add_contact_points(&session->cluster, options->contact_points, options->port);
 }
 
-static void wipe(struct text *secret)
-{
-    if (secret != NULL) memory_wipe(secret->chars, secret->len);
-}
-
 static void free_texts(struct cqlua_session *session)
 {
-    wipe(session->username);
-    wipe(session->password);
+    text_wipe(session->username);
+    text_wipe(session->password);
     struct text **texts[] = {&session->username,
                              &session->password,
                              &session->authenticators,
+                             &session->sasl_classes,
                              &session->application_name,
                              &session->application_version,
                              &session->client_id,
@@ -179,7 +178,8 @@ int session_open(struct cqlua_session **opened, const struct cqlua_options *opti
     struct failure failure;
     *opened = NULL;
     int rc = options_resolve(&resolved, options, &failure);
-    if (rc == 0 && resolved.ask_credentials && queue == NULL) rc = CQLUA_EMISUSE; /* nobody could answer */
+    bool is_asking = resolved.ask_credentials || resolved.sasl_authenticators != NULL;
+    if (rc == 0 && is_asking && queue == NULL) rc = CQLUA_EMISUSE; /* nobody could answer */
     if (rc != 0) return rc;
     struct cqlua_session *session = session_new(allocator);
     if (session == NULL) return CQLUA_ENO_MEMORY;

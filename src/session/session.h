@@ -37,7 +37,7 @@ struct cqlua_session {
     uint32_t refs; /* the user's one, and one for each call */
     struct cluster cluster;
     struct cqlua_options options; /* defaults filled in; its strings are not valid */
-    struct text *username, *password, *authenticators, *application_name, *application_version, *client_id;
+    struct text *username, *password, *authenticators, *sasl_classes, *application_name, *application_version, *client_id;
     struct string_pair startup[LIMIT_STARTUP_OPTIONS]; /* what connections say of the client; its texts are those above */
     struct text *keyspace;                             /* of new requests; NULL: none */
     struct cqlua_queue callbacks;                      /* completions for C callbacks */
@@ -104,6 +104,7 @@ void prepare_forget(struct cqlua_session *session, struct cqlua_prepared *prepar
 void prepare_dispose(struct cqlua_session *session);
 
 /* ask.c */
+void asked_free(struct cqlua_asked *asked); /* NULL is harmless */
 void asks_make(struct cqlua_session *session); /* for connections that want credentials */
 
 #endif
