@@ -205,6 +205,22 @@ CQLUA_EXPORT int cqlua_consistency_parse(const char *name);
 
 enum { CQLUA_DEFAULT = 0, CQLUA_YES = 1, CQLUA_NO = 2 };
 
+/* How much is logged: each level includes those before it. */
+enum cqlua_log_level { CQLUA_LOG_NONE, CQLUA_LOG_ERROR, CQLUA_LOG_WARN, CQLUA_LOG_INFO, CQLUA_LOG_DEBUG };
+/* "warn" and the like; NULL if unknown / -1 if unknown. */
+CQLUA_EXPORT const char *cqlua_log_level_name(int level);
+CQLUA_EXPORT int cqlua_log_level_parse(const char *name);
+
+/* One record of the log: a line of printable text, without credentials, bind values, or what follows PASSWORD in a statement. */
+struct cqlua_log {
+    enum cqlua_log_level level;
+    int64_t time_us;     /* since 1970 */
+    const char *node;    /* whom it is about, or NULL */
+    const char *message;
+    uint32_t suppressed; /* records like it, about the same node, that were left out before it */
+};
+typedef void cqlua_log_fn(void *arg, const struct cqlua_log *record);
+
 struct cqlua_transport; /* <cqlua/transport.h> */
 
 /* What a session is opened with. Strings are copied by cqlua_session_open; zeros mean the defaults given here. */
@@ -242,6 +258,9 @@ struct cqlua_options {
     int throw_on_overload;             /* 1: an overloaded server answers `overloaded` instead of reading more slowly */
     struct cqlua_allocator allocator;  /* malloc */
     struct cqlua_transport *transport; /* NULL: sockets and c-ares on the loop; see <cqlua/transport.h> */
+    int log_level;                     /* enum cqlua_log_level: WARN with on_log, else NONE */
+    cqlua_log_fn *on_log;              /* hears the log, in the loop's turn. NULL: the opening queue gets it (CQLUA_LOG) */
+    void *log_arg;
 };
 #define cqlua_options_init(options) cqlua_options_init_sized((options), sizeof *(options))
 CQLUA_EXPORT void cqlua_options_init_sized(struct cqlua_options *options, size_t size);
@@ -535,7 +554,7 @@ CQLUA_EXPORT void cqlua_batch_dispose(struct cqlua_batch *batch);
 
 /* --- completions ----------------------------------------------------------------------------------------------------------- */
 
-enum cqlua_completion_kind { CQLUA_RESULT, CQLUA_PREPARED, CQLUA_OPENED, CQLUA_CLOSED, CQLUA_ASK };
+enum cqlua_completion_kind { CQLUA_RESULT, CQLUA_PREPARED, CQLUA_OPENED, CQLUA_CLOSED, CQLUA_ASK, CQLUA_LOG };
 enum cqlua_question { CQLUA_ASK_NOTHING, CQLUA_ASK_CREDENTIALS, CQLUA_ASK_SASL };
 /* Where a SASL exchange stands: the first token is wanted (it may be empty); the server answered with a challenge; the server has
  * accepted, and any token as the answer says that so does the mechanism. */
@@ -555,6 +574,7 @@ struct cqlua_completion {
     struct cqlua_result *result;     /* kind CQLUA_RESULT without an error */
     struct cqlua_prepared *prepared; /* kind CQLUA_PREPARED without an error */
     struct cqlua_error *error;       /* NULL: success */
+    struct cqlua_log *log;           /* kind CQLUA_LOG; it may still come after CQLUA_CLOSED */
     struct cqlua_session *session;   /* of no use once it has been freed */
 };
 

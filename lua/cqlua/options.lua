@@ -4,13 +4,14 @@
 local core = require "cqlua.core"
 local credentials = require "cqlua.auth"
 local errors = require "cqlua.error"
+local logs = require "cqlua.log"
 
 local M = {}
 
 -- What api.md names and this version does not have. As options: refused by name.
 local LATER = {
-  connect = "tls profiles load_balancing slow_query log paging_secret "
-    .. "max_result_bytes nodes translate_address require_auth local_rack profile retry speculation",
+  connect = "tls profiles load_balancing slow_query paging_secret "
+    .. "max_result_bytes nodes translate_address local_rack profile retry speculation",
   call = "page_token node profile retry speculation routing_key lazy",
 }
 LATER.stream = LATER.call .. " max_buffer_bytes"
@@ -163,7 +164,12 @@ local STREAM = extend(CALL, {
 
 local function auth(value)
   if type(value) == "function" or credentials.is(value) then return value end
-  return nil, "cqlua.auth.plain(user, password), or a function that returns both"
+  return nil, "cqlua.auth.plain(user, password), cqlua.auth.sasl { ... }, or a function that returns user and password"
+end
+
+local function log(value)
+  if logs.is(value) then return value end
+  return nil, '"error", "warn", "info", "debug", false, or a function'
 end
 
 -- Only the contact points are used in this version: what `discovery = false` asks for.
@@ -178,7 +184,7 @@ local CONNECT = {
   discovery = { no_discovery },
   port = { count, max = 65535 },
   keyspace = { keyspace },
-  auth = { auth },
+  auth = { auth, is_secret = true },
   request_timeout = { seconds, max = 300 },
   attempt_timeout = { seconds, max = 300 },
   connect_timeout = { seconds, max = 300 },
@@ -198,6 +204,8 @@ local CONNECT = {
   max_frame_bytes = { count, min = 4096 },
   on_full = { choice, of = { wait = true, fail = true } },
   allow_plaintext_auth = { flag },
+  require_auth = { flag },
+  log = { log },
   authenticators = { words },
   compression = { compression },
   application = { application },
@@ -232,6 +240,7 @@ function M.check(specs, given, who)
     local accepted, expected = spec[1](value, spec)
     if accepted == nil then
       local got = type(value) == "string" and "'" .. value .. "'" or tostring(value)
+      if spec.is_secret then got = "a " .. type(value) end
       errors.misuse("%s: option '%s': %s expected, got %s", who, name, expected, got)
     end
     checked[name] = accepted

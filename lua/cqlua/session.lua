@@ -3,6 +3,7 @@
 local auth = require "cqlua.auth"
 local core = require "cqlua.core"
 local errors = require "cqlua.error"
+local log = require "cqlua.log"
 local options = require "cqlua.options"
 local request = require "cqlua.request"
 local result = require "cqlua.result"
@@ -442,16 +443,23 @@ local function credentials_of(ask, node)
   return nil, nil, user == nil and password or "cqlua: the function given as `auth` must return user and password"
 end
 
--- A task: the function may itself wait.
+-- A task: the user's function may itself wait. What it raised is reported; the server's side sees only that it failed.
 local function answer_question(self, question)
-  local user, password, err = credentials_of(self._ask, question.node)
-  core.answer(self._core, question.id, user, password)
+  local user, password, token, err
+  if question.question == "credentials" then
+    user, password, err = credentials_of(self._auth, question.node)
+    core.answer(self._core, question.id, user, password)
+  else
+    token, err = auth.respond(self._auth, self._exchanges, question)
+    core.answer_token(self._core, question.id, token)
+  end
   task.submitted()
   if err then task.report(err) end
 end
 
 function methods:_on_event(value, err)
   if type(value) == "table" then
+    if value.level then return self._log(value) end
     task.spawn(answer_question, self, value)
     return
   end
@@ -463,7 +471,7 @@ end
 
 -- Open --------------------------------------------------------------------------------------------
 
-local function core_options(checked)
+local function core_options(checked, log_level)
   local opt = {}
   for name, value in pairs(checked) do opt[name] = value end
   opt.contact_points = table.concat(checked.contact_points or { "127.0.0.1" }, ",")
@@ -473,10 +481,10 @@ local function core_options(checked)
   if reconnect then opt.reconnect_min, opt.reconnect_max = reconnect[1], reconnect[2] end
   if connections then opt.connections_min, opt.connections_max = connections[1], connections[2] end
   if checked.max_retries == 0 then opt.max_retries = -1 end
-  if type(checked.auth) == "function" then opt.ask_credentials = true
-  elseif checked.auth then opt.username, opt.password = auth.reveal(checked.auth) end
+  if checked.auth then auth.fill(opt, checked.auth) end
   local application = checked.application
   if application then opt.application_name, opt.application_version = application.name, application.version end
+  opt.log_level = log_level
   opt.server_timestamps = checked.timestamps == "server"
   opt.defaults = { bigint = checked.bigint, nil_as = checked.nil_as, serial_consistency = checked.serial_consistency }
   return opt
@@ -491,7 +499,9 @@ local function new(checked)
     _opened = false, -- true, or the error
     _ended = false,
     _waiters = {},
-    _ask = type(checked.auth) == "function" and checked.auth or false,
+    _auth = checked.auth or false,
+    _exchanges = {}, -- of SASL, by their numbers
+    _log = false,
     _on_full = checked.on_full or "wait",
     _request_timeout = checked.request_timeout or REQUEST_SECONDS,
   }, Session)
@@ -500,9 +510,11 @@ end
 -- Opens a session from checked options, without waiting: nil, err if an option is refused.
 function M.open(checked)
   local self = new(checked)
+  local level
+  level, self._log = log.choose(checked.log)
   local host = task.host()
   local drive = host.pump and host.pump() or host.loop()
-  local handle, serial = core.session_open(drive, request.queue, core_options(checked))
+  local handle, serial = core.session_open(drive, request.queue, core_options(checked, level))
   if not handle and serial.name == "misuse" then errors.misuse("connect: %s", serial.message) end
   if not handle then return nil, serial end
   self._core = handle

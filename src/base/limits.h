@@ -54,6 +54,15 @@ enum {
     LIMIT_PAYLOAD = 65535,     /* entries of a custom payload */
     LIMIT_BATCH = 65535,       /* statements of a batch */
 
+    /* the log */
+    LIMIT_LOG_RECORDS = 256, /* waiting to be taken */
+    LIMIT_LOG_TEXT = 1024,   /* bytes of a message */
+    LIMIT_LOG_CQL = 256,     /* of a statement in it */
+    LIMIT_LOG_WARNING = 512, /* of a server's warning in it */
+    LIMIT_LOG_PLACES = 32,   /* formats and nodes whose repeats are counted */
+    LOG_WINDOW = 10000,      /* in which one of them gets no more than LOG_BURST records */
+    LOG_BURST = 5,
+
     /* the codec */
     LIMIT_NESTING = 32,
     LIMIT_METADATA_BYTES = 64 << 20, /* of one result's decoded column metadata */

@@ -8,6 +8,7 @@
 #ifndef CQLUA_CLUSTER_CLUSTER_H
 #define CQLUA_CLUSTER_CLUSTER_H
 
+#include "base/log.h"
 #include "base/random.h"
 #include "cluster/address.h"
 #include "cluster/request.h"
@@ -67,6 +68,7 @@ struct cluster_options {
     int64_t connect_timeout_us, reconnect_min_us, reconnect_max_us;
     uint32_t connections_min, connections_max;
     bool uses_server_timestamps; /* requests carry none of their own */
+    enum cqlua_log_level log_level;
 };
 
 struct cluster {
@@ -91,6 +93,8 @@ struct cluster {
     struct list asking;                                   /* links that want credentials: the owner takes them out and asks */
     struct list dead; /* closed links: freed at the next turn, so that a caller may still look at its own */
     uint32_t links_count;
+    struct log log;             /* the owner takes its records, and sets how far the wall clock is ahead */
+    bool is_open_server_told;   /* the log says that a server asks for no authentication */
     bool is_unsettled;          /* since requests were last assigned, some may have got somewhere to go, or nowhere any more */
     uint64_t retries, timeouts; /* counters */
     int64_t now_us;             /* of the present call */
@@ -158,6 +162,11 @@ struct node *node_add(struct cluster *cluster, const struct cqlua_address *addre
 void node_free(struct node *node);
 void lookup_start(struct cqlua_lookup *lookup);
 void connecting_failed(struct cluster *cluster, bool is_deadline); /* unless some node may still come up */
+/* log.c */
+__attribute__((format(printf, 4, 5))) void log_at(struct cluster *cluster, enum cqlua_log_level level, const struct node *node,
+                                                  const char *format, ...);
+void log_node_failed(const struct node *node, bool was_ready); /* after it was scheduled anew */
+void log_connected(struct cqlua_link *link);
 /* request.c */
 void requests_start(struct cluster *cluster);
 void requests_assign(struct cluster *cluster);

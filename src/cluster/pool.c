@@ -52,6 +52,7 @@ void pool_open(struct node *node)
         schedule(node);
         return;
     }
+    log_at(cluster, CQLUA_LOG_DEBUG, node, "connecting");
     const struct cqlua_transport_ops *ops = cluster->transport.ops;
     int rc = ops->connect(cluster->transport.self, link, &node->address, &link->pipe);
     link->has_pipe = rc == 0;
@@ -139,6 +140,7 @@ static void became_ready(struct cqlua_link *link)
     node->is_refused = node->is_replacing = false;
     node->failure.code = 0;
     cluster->is_version_agreed = true;
+    log_connected(link);
     if (cluster->state == CLUSTER_CONNECTING) came_up(cluster);
     if (node->links_count < cluster->options.connections_min) pool_open(node);
 }
@@ -148,6 +150,8 @@ static void began_to_drain(struct cqlua_link *link)
     struct node *node = link->node;
     stop_counting_ready(link);
     link->is_draining = true;
+    log_at(node->cluster, CQLUA_LOG_INFO, node, "a connection is replaced: %u requests on it were never answered",
+           streams_orphans(&link->connection.streams));
     node->links_count--;
     replace(node);
 }
@@ -179,6 +183,7 @@ static bool step_down(struct cqlua_link *link)
     int next = offered != 0 && offered < tried ? offered : tried - 1;
     if (next < PROTOCOL_LOWEST) return false;
     cluster->version = next;
+    log_at(cluster, CQLUA_LOG_INFO, link->node, "the server does not speak protocol v%d: trying v%d", tried, next);
     return true;
 }
 
@@ -211,6 +216,7 @@ static void node_failed(struct cqlua_link *link, bool was_ready)
     node->failures++;
     node->failed_us = node->cluster->now_us;
     schedule(node); /* also where others are ready: no more are opened before that time */
+    log_node_failed(node, was_ready);
     connecting_failed(node->cluster, false);
 }
 

@@ -62,6 +62,7 @@ static int check_ranges(const struct cqlua_options *o, struct failure *failure)
         {"max_frame_bytes", o->max_frame_bytes, 1024, INT32_MAX},
         {"page_size", o->page_size, 1, INT32_MAX},
         {"consistency", o->consistency, CQLUA_ANY, CQLUA_LOCAL_ONE},
+        {"log_level", o->log_level, CQLUA_LOG_NONE, CQLUA_LOG_DEBUG},
     };
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
         const struct range *r = &ranges[i];

@@ -65,9 +65,11 @@ void cqlua_completions_release(struct cqlua_completion *completions, int count)
         cqlua_prepared_unref(completions[i].prepared);
         error_free(completions[i].error);
         asked_free(completions[i].asked);
+        log_record_free(completions[i].log);
         completions[i].result = NULL;
         completions[i].prepared = NULL;
         completions[i].error = NULL;
         completions[i].asked = NULL;
+        completions[i].log = NULL;
     }
 }

@@ -111,7 +111,8 @@ static int init_cluster(struct cqlua_session *session, struct cqlua_transport *t
                                       .reconnect_max_us = (int64_t)options->reconnect_max_ms * 1000,
                                       .connections_min = (uint32_t)options->connections_min,
                                       .connections_max = (uint32_t)options->connections_max,
-                                      .uses_server_timestamps = options->server_timestamps != 0};
+                                      .uses_server_timestamps = options->server_timestamps != 0,
+                                      .log_level = session_log_level(session)};
     cluster_init(&session->cluster, session->memory, transport, &cluster, seed, 0);
     map_init(&session->cache, session->memory, random_next(&session->cluster.random));
     map_init(&session->preparing, session->memory, 0); /* it uses the cache's hashes */
@@ -142,6 +143,7 @@ static void destroy(struct cqlua_session *session)
 {
     struct memory *memory = session->memory;
     memory_free(memory, session->slots, session->slots_count * sizeof *session->slots);
+    for (struct cqlua_log *record; (record = log_take(&session->cluster.log)) != NULL;) log_record_free(record);
     memory_end(memory, session, sizeof *session);
 }
 
@@ -187,6 +189,7 @@ int session_open(struct cqlua_session **opened, const struct cqlua_options *opti
     session->opener = queue != NULL ? queue : &session->callbacks;
     init_completion(session, &session->opened, CQLUA_OPENED, tag);
     init_completion(session, &session->closed, CQLUA_CLOSED, tag);
+    session_log_init(session, tag);
     session->opened.fn.open = on_open;
     session->opened.arg = arg;
     rc = copy_texts(session);
@@ -254,6 +257,7 @@ void session_settle(struct cqlua_session *session)
         else call_done(session, request);
     }
     asks_make(session);
+    log_push(session);
     if (session->is_closing && !session->is_closed && session->calls_count == 0) finish_close(session);
 }
 
@@ -297,6 +301,7 @@ void cqlua_session_turn(struct cqlua_session *session, int64_t now_us, int64_t w
     if (session->is_closed) return;
     session->cluster.wall_us = wall_us;
     session->cluster.now_us = now_us;
+    session->cluster.log.ahead_us = wall_us - now_us;
     if (!session->is_started) start(session, now_us);
     compact_old(session);
     time_close(session, now_us);
@@ -331,6 +336,7 @@ static void call_back(const struct completion *completion)
     case CQLUA_OPENED:
         if (completion->fn.open != NULL) completion->fn.open(completion->arg, public->error);
         break;
+    case CQLUA_LOG: completion->fn.log(completion->arg, public->log); break;
     case CQLUA_CLOSED:
     case CQLUA_ASK: break;
     }

@@ -42,7 +42,7 @@ struct cqlua_session {
     struct text *keyspace;                             /* of new requests; NULL: none */
     struct cqlua_queue callbacks;                      /* completions for C callbacks */
     struct cqlua_queue *opener;                        /* who hears of open, close and questions: a queue, or &callbacks */
-    struct completion opened, closed;
+    struct completion opened, closed, logged;
     struct call_slot *slots;
     uint32_t slots_count, free_slot, calls_count; /* free_slot: index + 1; calls_count: not completed */
     struct map cache;                             /* prepared statements by (keyspace, text) */
@@ -102,6 +102,13 @@ void prepare_expired(struct call *call);
 void prepare_cancel(struct call *call, int code, const char *text);
 void prepare_forget(struct cqlua_session *session, struct cqlua_prepared *prepared); /* it is out of date */
 void prepare_dispose(struct cqlua_session *session);
+
+/* log.c */
+void session_log_init(struct cqlua_session *session, uint64_t tag);
+enum cqlua_log_level session_log_level(const struct cqlua_session *session);
+void log_push(struct cqlua_session *session); /* the oldest record, if none is on its way */
+/* A server's first warning about a request that succeeded. */
+void log_warnings(struct cqlua_session *session, const struct request *request, const struct cqlua_result *result);
 
 /* ask.c */
 void asked_free(struct cqlua_asked *asked); /* NULL is harmless */
