@@ -214,8 +214,8 @@ CQLUA_EXPORT int cqlua_log_level_parse(const char *name);
 /* One record of the log: a line of printable text, without credentials, bind values, or what follows PASSWORD in a statement. */
 struct cqlua_log {
     enum cqlua_log_level level;
-    int64_t time_us;     /* since 1970 */
-    const char *node;    /* whom it is about, or NULL */
+    int64_t time_us;  /* since 1970 */
+    const char *node; /* whom it is about, or NULL */
     const char *message;
     uint32_t suppressed; /* records like it, about the same node, that were left out before it */
 };
@@ -235,11 +235,11 @@ struct cqlua_options {
     int allow_plaintext_auth;   /* 1: a password may travel unencrypted beyond loopback */
     const char *authenticators; /* class names, commas between, that may get the password besides Cassandra's own */
     const char *sasl_authenticators; /* class names, commas between, whose every step asks the opening queue (CQLUA_ASK_SASL) */
-    int require_auth;           /* 1: a server that asks for no authentication is refused; else the log warns of it */
-    int protocol_version;       /* 0: negotiate from the highest; 3, 4, 5: exactly this */
-    int32_t connect_timeout_ms; /* 10,000: from open until the first connection is ready, retries included */
-    int32_t request_timeout_ms; /* 10,000 (30,000 for schema statements) */
-    int32_t attempt_timeout_ms; /* a third of the request's timeout */
+    int require_auth;                /* 1: a server that asks for no authentication is refused; else the log warns of it */
+    int protocol_version;            /* 0: negotiate from the highest; 3, 4, 5: exactly this */
+    int32_t connect_timeout_ms;      /* 10,000: from open until the first connection is ready, retries included */
+    int32_t request_timeout_ms;      /* 10,000 (30,000 for schema statements) */
+    int32_t attempt_timeout_ms;      /* a third of the request's timeout */
     int32_t heartbeat_interval_ms, heartbeat_timeout_ms; /* 10,000 of silence; 5,000 to answer */
     int32_t reconnect_min_ms, reconnect_max_ms;          /* 1,000 and 60,000: exponential, with jitter */
     int32_t connections_min, connections_max;            /* 1 and 4 for each node */
@@ -564,14 +564,14 @@ struct cqlua_completion {
     uint64_t tag;
     int64_t id; /* the request's, or the question's (for cqlua_answer) */
     enum cqlua_completion_kind kind;
-    enum cqlua_question question;    /* kind CQLUA_ASK */
-    const char *asked_by;            /* the node that a question is about; it and the next five until the completion is released */
-    enum cqlua_sasl_step step;       /* CQLUA_ASK_SASL */
-    const char *authenticator;       /* the server's class that asks */
-    struct cqlua_slice challenge;    /* CQLUA_ASK_SASL: what the server said; base NULL: nothing */
-    int64_t exchange;                /* the same for all questions of one connection */
-    struct cqlua_asked *asked;       /* what holds them */
-    struct cqlua_result *result;     /* kind CQLUA_RESULT without an error */
+    enum cqlua_question question; /* kind CQLUA_ASK */
+    const char *asked_by;         /* the node that a question is about; it and the next five until the completion is released */
+    enum cqlua_sasl_step step;    /* CQLUA_ASK_SASL */
+    const char *authenticator;    /* the server's class that asks */
+    struct cqlua_slice challenge; /* CQLUA_ASK_SASL: what the server said; base NULL: nothing */
+    int64_t exchange;             /* the same for all questions of one connection */
+    struct cqlua_asked *asked;    /* what holds them */
+    struct cqlua_result *result;  /* kind CQLUA_RESULT without an error */
     struct cqlua_prepared *prepared; /* kind CQLUA_PREPARED without an error */
     struct cqlua_error *error;       /* NULL: success */
     struct cqlua_log *log;           /* kind CQLUA_LOG; it may still come after CQLUA_CLOSED */

@@ -442,11 +442,21 @@ static int session_version(lua_State *L)
 
 static const luaL_Reg metamethods[] = {{"__gc", session_gc}, {NULL, NULL}};
 static const luaL_Reg functions[] = {
-    {"session_open", session_open}, {"session_close", session_close},     {"session_is_closed", session_is_closed},
-    {"session_free", session_free}, {"session_count", session_count},     {"session_version", session_version},
-    {"submit", session_submit},     {"submit_text", session_submit_text}, {"statement", session_statement},
-    {"fetch", session_fetch},       {"prepare", session_prepare},         {"use", session_use},
-    {"cancel", session_cancel},     {"answer", session_answer},           {"answer_token", session_answer_token},
+    {"session_open", session_open},
+    {"session_close", session_close},
+    {"session_is_closed", session_is_closed},
+    {"session_free", session_free},
+    {"session_count", session_count},
+    {"session_version", session_version},
+    {"submit", session_submit},
+    {"submit_text", session_submit_text},
+    {"statement", session_statement},
+    {"fetch", session_fetch},
+    {"prepare", session_prepare},
+    {"use", session_use},
+    {"cancel", session_cancel},
+    {"answer", session_answer},
+    {"answer_token", session_answer_token},
     {NULL, NULL},
 };
 

@@ -67,8 +67,7 @@ static void run_to_failure(struct sim *sim, int code, const char *part)
 {
     sim_run_to_open(sim);
     assert_int_equal(sim->open_code, code);
-    if (strstr(sim->open_error->message, part) == NULL)
-        fail_msg("\"%s\" does not say \"%s\"", sim->open_error->message, part);
+    if (strstr(sim->open_error->message, part) == NULL) fail_msg("\"%s\" does not say \"%s\"", sim->open_error->message, part);
 }
 
 static void SEC5_a_mechanism_answers_any_number_of_challenges(void **state)

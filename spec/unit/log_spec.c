@@ -93,10 +93,14 @@ static void SEC8_control_bytes_are_escaped(void **state)
     (void)state;
     assert_shown("a\nb\x1b[31mred\x7f\r", "a\\x0Ab\\x1B[31mred\\x7F\\x0D");
     assert_shown("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x99\x82", "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x99\x82");
-    assert_shown("\xc2\x9b" "31m", "\\xC2\\x9B31m"); /* CSI as one character */
-    assert_shown("\xe2\x80\xae" "x\xe2\x81\xa6", "\\xE2\\x80\\xAEx\\xE2\\x81\\xA6"); /* writing turned round */
-    assert_shown("\xe2\x80\xa8", "\\xE2\\x80\\xA8");                                  /* a line separator */
-    assert_shown("\xff\xc3(\xe2\x82", "\\xFF\\xC3(\\xE2\\x82");                      /* not UTF-8 */
+    assert_shown("\xc2\x9b"
+                 "31m",
+                 "\\xC2\\x9B31m"); /* CSI as one character */
+    assert_shown("\xe2\x80\xae"
+                 "x\xe2\x81\xa6",
+                 "\\xE2\\x80\\xAEx\\xE2\\x81\\xA6");            /* writing turned round */
+    assert_shown("\xe2\x80\xa8", "\\xE2\\x80\\xA8");            /* a line separator */
+    assert_shown("\xff\xc3(\xe2\x82", "\\xFF\\xC3(\\xE2\\x82"); /* not UTF-8 */
     assert_shown("\xe0\x82\x9b\xf0\x82\x82\x9b\xc0\x9b", "\\xE0\\x82\\x9B\\xF0\\x82\\x82\\x9B\\xC0\\x9B");
 }
 

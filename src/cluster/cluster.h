@@ -167,6 +167,7 @@ __attribute__((format(printf, 4, 5))) void log_at(struct cluster *cluster, enum 
                                                   const char *format, ...);
 void log_node_failed(const struct node *node, bool was_ready); /* after it was scheduled anew */
 void log_connected(struct cqlua_link *link);
+void log_replaced(const struct cqlua_link *link);
 /* request.c */
 void requests_start(struct cluster *cluster);
 void requests_assign(struct cluster *cluster);

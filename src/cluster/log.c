@@ -45,3 +45,13 @@ void log_connected(struct cqlua_link *link)
     log_at(cluster, CQLUA_LOG_WARN, node,
            "the server asks for no authentication although credentials are set: require_auth refuses such a server");
 }
+
+/* It closed on purpose, perhaps after a while of taking no requests. */
+void log_replaced(const struct cqlua_link *link)
+{
+    uint32_t orphans = streams_orphans(&link->connection.streams);
+    if (orphans > 0)
+        log_at(link->node->cluster, CQLUA_LOG_INFO, link->node,
+               "a connection was replaced: %u requests on it were never answered", orphans);
+    else log_at(link->node->cluster, CQLUA_LOG_DEBUG, link->node, "a connection was replaced: %s", link->connection.failure.text);
+}

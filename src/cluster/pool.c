@@ -150,8 +150,6 @@ static void began_to_drain(struct cqlua_link *link)
     struct node *node = link->node;
     stop_counting_ready(link);
     link->is_draining = true;
-    log_at(node->cluster, CQLUA_LOG_INFO, node, "a connection is replaced: %u requests on it were never answered",
-           streams_orphans(&link->connection.streams));
     node->links_count--;
     replace(node);
 }
@@ -226,6 +224,7 @@ static void follow_up(struct cqlua_link *link, bool was_ready)
     struct node *node = link->node;
     if (node->cluster->state > CLUSTER_UP) return;
     bool is_on_purpose = link->connection.failure.code == 0 || is_use_refused(link, was_ready);
+    if (is_on_purpose) log_replaced(link);
     if (is_on_purpose) replace(node);
     else if (step_down(link)) pool_open(node);
     else node_failed(link, was_ready);

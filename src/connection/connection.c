@@ -247,7 +247,9 @@ void connection_give_credentials(struct connection *connection, struct cqlua_sli
 {
     if (connection->state != CONNECTION_EXPECT_CREDENTIALS) return;
     if (username.base != NULL) send_credentials(connection, username, password);
-    else connection_fail(connection, CQLUA_EAUTH_FAILED, "the server asks for a password, and who was asked for it (auth) gave none");
+    else
+        connection_fail(connection, CQLUA_EAUTH_FAILED,
+                        "the server asks for a password, and who was asked for it (auth) gave none");
 }
 
 static void mechanism_failed(struct connection *connection)

@@ -47,7 +47,7 @@ struct message {
     uint8_t batch_kind; /* BATCH; its entries are `text` */
     uint16_t batch_count;
     struct cqlua_slice text, id, metadata_id, keyspace; /* AUTH_RESPONSE: id and text are PLAIN's, or text a token */
-    struct cqlua_slice payload; /* a [bytes map], or empty; v4 and v5 */
+    struct cqlua_slice payload;                         /* a [bytes map], or empty; v4 and v5 */
     const struct query_parameters *parameters;
     int events;
 };

@@ -51,6 +51,6 @@ void log_warnings(struct cqlua_session *session, const struct request *request, 
     if (warning.len == 0) return;
     int said = warning.len > LIMIT_LOG_WARNING ? LIMIT_LOG_WARNING : (int)warning.len;
     int shown = text.len > LIMIT_LOG_CQL ? LIMIT_LOG_CQL : (int)text.len;
-    log_at(&session->cluster, CQLUA_LOG_WARN, request->node, "the server warns: %.*s [of: %.*s]", said, (const char *)warning.base,
-           request->kind == REQUEST_BATCH ? 0 : shown, (const char *)text.base);
+    log_at(&session->cluster, CQLUA_LOG_WARN, request->node, "the server warns: %.*s [of: %.*s]", said,
+           (const char *)warning.base, request->kind == REQUEST_BATCH ? 0 : shown, (const char *)text.base);
 }

@@ -124,14 +124,9 @@ static void free_texts(struct cqlua_session *session)
 {
     text_wipe(session->username);
     text_wipe(session->password);
-    struct text **texts[] = {&session->username,
-                             &session->password,
-                             &session->authenticators,
-                             &session->sasl_classes,
-                             &session->application_name,
-                             &session->application_version,
-                             &session->client_id,
-                             &session->keyspace};
+    struct text **texts[] = {&session->username,     &session->password,         &session->authenticators,
+                             &session->sasl_classes, &session->application_name, &session->application_version,
+                             &session->client_id,    &session->keyspace};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         text_unref(*texts[i]);
         *texts[i] = NULL;

@@ -111,7 +111,7 @@ void log_push(struct cqlua_session *session); /* the oldest record, if none is o
 void log_warnings(struct cqlua_session *session, const struct request *request, const struct cqlua_result *result);
 
 /* ask.c */
-void asked_free(struct cqlua_asked *asked); /* NULL is harmless */
+void asked_free(struct cqlua_asked *asked);    /* NULL is harmless */
 void asks_make(struct cqlua_session *session); /* for connections that want credentials */
 
 #endif
