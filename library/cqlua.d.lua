@@ -21,6 +21,26 @@ function auth.plain(user, password) end
 
 ---@class cqlua.auth.plain
 
+---@class cqlua.auth.mechanism
+---@field class string|string[] the server's authenticators that it is for: no other gets anything
+---@field start fun(node: string, class: string): string?, any the first token, and the exchange's state; or nil, err
+---@field challenge (fun(state: any, token: string?): string?, any)? the next token; or nil, err
+---@field success (fun(state: any, token: string?): boolean?, any)? false refuses the server
+
+---A SASL mechanism of your own. Its functions may wait.
+---@param mechanism cqlua.auth.mechanism
+---@return cqlua.auth.sasl
+function auth.sasl(mechanism) end
+
+---@class cqlua.auth.sasl
+
+---@class cqlua.log.record
+---@field level "error"|"warn"|"info"|"debug"
+---@field time number seconds since 1970
+---@field node string? whom it is about
+---@field message string one line of printable text
+---@field suppressed integer records like it that were left out before it
+
 ---@alias cqlua.consistency
 ---| "any"
 ---| "one"
@@ -90,7 +110,7 @@ function auth.plain(user, password) end
 ---@field discovery false? nodes beyond the contact points are not found yet
 ---@field port integer? 9042
 ---@field keyspace string?
----@field auth cqlua.auth.plain|(fun(node: string): string?, string?)|nil a function is asked for each connection, and may wait
+---@field auth cqlua.auth.plain|cqlua.auth.sasl|(fun(node: string): string?, string?)|nil a function is asked for each connection, and may wait
 ---@field connect_timeout number? seconds; 10
 ---@field request_timeout number? seconds; 10 (30 for schema statements)
 ---@field attempt_timeout number? seconds; a third of request_timeout
@@ -110,6 +130,8 @@ function auth.plain(user, password) end
 ---@field max_frame_bytes integer? 256 MiB
 ---@field on_full "wait"|"fail"|nil "wait"
 ---@field allow_plaintext_auth boolean? a password may travel unencrypted beyond loopback
+---@field require_auth boolean? refuses a server that asks for no authentication although credentials are set
+---@field log "error"|"warn"|"info"|"debug"|false|(fun(record: cqlua.log.record))|nil "warn", to standard error; a function must not wait
 ---@field authenticators string[]? classes that may get the password besides Cassandra's own
 
 ---@class cqlua.options.call
