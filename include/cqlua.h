@@ -564,14 +564,14 @@ struct cqlua_completion {
     uint64_t tag;
     int64_t id; /* the request's, or the question's (for cqlua_answer) */
     enum cqlua_completion_kind kind;
-    enum cqlua_question question; /* kind CQLUA_ASK */
-    const char *asked_by;         /* the node that a question is about; it and the next five until the completion is released */
-    enum cqlua_sasl_step step;    /* CQLUA_ASK_SASL */
-    const char *authenticator;    /* the server's class that asks */
-    struct cqlua_slice challenge; /* CQLUA_ASK_SASL: what the server said; base NULL: nothing */
-    int64_t exchange;             /* the same for all questions of one connection */
-    struct cqlua_asked *asked;    /* what holds them */
-    struct cqlua_result *result;  /* kind CQLUA_RESULT without an error */
+    enum cqlua_question question;    /* kind CQLUA_ASK */
+    const char *asked_by;            /* the node that a question is about; as what follows, until the completion is released */
+    enum cqlua_sasl_step step;       /* CQLUA_ASK_SASL */
+    const char *authenticator;       /* the server's class that asks */
+    struct cqlua_slice challenge;    /* CQLUA_ASK_SASL: what the server said; base NULL: nothing */
+    int64_t exchange;                /* the same for all questions of one connection */
+    struct cqlua_asked *asked;       /* what holds them */
+    struct cqlua_result *result;     /* kind CQLUA_RESULT without an error */
     struct cqlua_prepared *prepared; /* kind CQLUA_PREPARED without an error */
     struct cqlua_error *error;       /* NULL: success */
     struct cqlua_log *log;           /* kind CQLUA_LOG; it may still come after CQLUA_CLOSED */

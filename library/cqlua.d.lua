@@ -21,6 +21,9 @@ function auth.plain(user, password) end
 
 ---@class cqlua.auth.plain
 
+---Asked for user and password at each connection; may wait.
+---@alias cqlua.auth.asked fun(node: string): string?, string?
+
 ---@class cqlua.auth.mechanism
 ---@field class string|string[] the server's authenticators that it is for: no other gets anything
 ---@field start fun(node: string, class: string): string?, any the first token, and the exchange's state; or nil, err
@@ -34,8 +37,10 @@ function auth.sasl(mechanism) end
 
 ---@class cqlua.auth.sasl
 
+---@alias cqlua.log.level "error"|"warn"|"info"|"debug"
+
 ---@class cqlua.log.record
----@field level "error"|"warn"|"info"|"debug"
+---@field level cqlua.log.level
 ---@field time number seconds since 1970
 ---@field node string? whom it is about
 ---@field message string one line of printable text
@@ -110,7 +115,7 @@ function auth.sasl(mechanism) end
 ---@field discovery false? nodes beyond the contact points are not found yet
 ---@field port integer? 9042
 ---@field keyspace string?
----@field auth cqlua.auth.plain|cqlua.auth.sasl|(fun(node: string): string?, string?)|nil a function is asked for each connection, and may wait
+---@field auth cqlua.auth.plain|cqlua.auth.sasl|cqlua.auth.asked|nil
 ---@field connect_timeout number? seconds; 10
 ---@field request_timeout number? seconds; 10 (30 for schema statements)
 ---@field attempt_timeout number? seconds; a third of request_timeout
@@ -131,7 +136,7 @@ function auth.sasl(mechanism) end
 ---@field on_full "wait"|"fail"|nil "wait"
 ---@field allow_plaintext_auth boolean? a password may travel unencrypted beyond loopback
 ---@field require_auth boolean? refuses a server that asks for no authentication although credentials are set
----@field log "error"|"warn"|"info"|"debug"|false|(fun(record: cqlua.log.record))|nil "warn", to standard error; a function must not wait
+---@field log cqlua.log.level|false|(fun(record: cqlua.log.record))|nil "warn", to standard error; a function must not wait
 ---@field authenticators string[]? classes that may get the password besides Cassandra's own
 
 ---@class cqlua.options.call

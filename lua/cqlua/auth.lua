@@ -89,14 +89,16 @@ function steps.start(mechanism, exchange, question)
 end
 
 function steps.challenge(mechanism, exchange, question)
-  if not mechanism.challenge then return nil, "auth.sasl: the server sent a challenge, and there is no `challenge` function" end
-  return mechanism.challenge(exchange.state, question.challenge)
+  local answer = mechanism.challenge
+  if not answer then return nil, "auth.sasl: the server sent a challenge, and there is no `challenge` function" end
+  return answer(exchange.state, question.challenge)
 end
 
 function steps.success(mechanism, exchange, question)
   if not mechanism.success then return "" end
   local verdict, err = mechanism.success(exchange.state, question.challenge)
-  if verdict == false or verdict == nil and err ~= nil then return nil, err or "auth.sasl: `success` refused the server" end
+  local is_refused = verdict == false or verdict == nil and err ~= nil
+  if is_refused then return nil, err or "auth.sasl: `success` refused the server" end
   return ""
 end
 

@@ -27,7 +27,9 @@ describe("the log", function()
   it("M3 warns on standard error unless told otherwise, one line a record", function()
     local lines = written()
     assert.equal(1, #lines)
-    assert.matches("^%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.%d%d%dZ cqlua warn: 127%.0%.0%.1:9042: connection lost .*\n$", lines[1])
+    local time, rest = lines[1]:match "^(%S+) (.*)\n$"
+    assert.matches("^%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.%d%d%dZ$", time)
+    assert.matches("^cqlua warn: 127%.0%.0%.1:9042: connection lost ", rest)
   end)
 
   it("M3 a level says how much, false is silence", function()
@@ -50,7 +52,8 @@ describe("the log", function()
     local heard, levels = {}, {}
     fixture.server = fake_server()
     cqlua.run(function()
-      local db = cqlua.assert(cqlua.connect { protocol_version = 4, log = function(record) heard[#heard + 1] = record end })
+      local function log(record) heard[#heard + 1] = record end
+      local db = cqlua.assert(cqlua.connect { protocol_version = 4, log = log })
       db:execute "SELECT x"
       db:close()
     end)

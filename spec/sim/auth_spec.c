@@ -295,7 +295,8 @@ static char *secret_of(size_t len)
     return text;
 }
 
-/* A whole exchange with tokens (each twice as long as the one before) and challenges of these lengths; everything that the session's heap gets back is looked through. */
+/* A whole exchange with tokens (each twice as long as the one before) and challenges of these lengths; everything that the
+ * session's heap gets back is looked through. */
 static void exchange_secrets(struct sim *sim, size_t token_len, size_t said_len)
 {
     char *token = secret_of(8 * token_len), *said = secret_of(said_len);

@@ -41,7 +41,7 @@ static void mask_password(char *text)
     for (size_t len = strlen(word); *text != '\0'; text++) {
         if (strncasecmp(text, word, len) != 0) continue;
         char *rest = text + len;
-        if (strpbrk(rest, "'$") != NULL) strcpy(rest, strlen(rest) > 3 ? " ***" : "");
+        if (strchr(rest, '\'') != NULL || strchr(rest, '$') != NULL) strcpy(rest, strlen(rest) > 3 ? " ***" : "");
         return;
     }
 }
