@@ -1,6 +1,7 @@
 # One ctest per spec file, found by its place:
 #   spec/{unit,sim,wire,regress,hosts,fault}/NAME_spec.c   an executable with cmocka, linked with the library's archive
-#   spec/{lua,regress,live,fault,hosts,wire}/NAME_spec.lua busted under LuaJIT
+#   spec/{lua,regress,live,fault,hosts,wire,interop}/NAME_spec.lua busted under LuaJIT
+#   examples/NAME_spec.lua                                 the same
 #   spec/lua54/NAME.lua                                    run by lua5.4
 # Tests are called KIND.NAME and labelled KIND. A spec may say more in a comment line of its own:
 #   ctest: all timeout=300        `all`: only in `./dev test --all`; `live`: needs a Cassandra; seconds until it is stopped
@@ -80,8 +81,11 @@ foreach(kind unit sim wire regress hosts fault)
 endforeach()
 
 # --- Lua specs ------------------------------------------------------------------------------------------------------------
-foreach(kind lua regress wire live fault hosts)
+foreach(kind lua regress wire live fault hosts interop examples)
   file(GLOB specs CONFIGURE_DEPENDS spec/${kind}/*_spec.lua)
+  if(kind STREQUAL "examples")
+    file(GLOB specs CONFIGURE_DEPENDS examples/*_spec.lua)
+  endif()
   foreach(spec IN LISTS specs)
     get_filename_component(name ${spec} NAME_WE)
     string(REGEX REPLACE "_spec$" "" name ${name})

@@ -221,6 +221,13 @@ struct cqlua_log {
 };
 typedef void cqlua_log_fn(void *arg, const struct cqlua_log *record);
 
+/* What the server's certificate must say, besides coming from an authority that is trusted. */
+enum cqlua_tls_identity {
+    CQLUA_TLS_ADDRESS, /* the contact point's name if it was one; else, and for peers, the node's IP address */
+    CQLUA_TLS_CHAIN,   /* nothing: any certificate of the authority is a node's (give your own authority) */
+    CQLUA_TLS_NAMES,   /* one of tls_names */
+};
+
 struct cqlua_transport; /* <cqlua/transport.h> */
 
 /* What a session is opened with. Strings are copied by cqlua_session_open; zeros mean the defaults given here. */
@@ -228,6 +235,12 @@ struct cqlua_options {
     size_t size;                /* set by cqlua_options_init */
     const char *contact_points; /* "127.0.0.1": names or addresses, each with an optional :port ([::1]:9042), commas between */
     uint16_t port;              /* 9042: for contact points that name none */
+    int discovery;              /* CQLUA_NO: no other nodes than the contact points (containers, NAT, tunnels) */
+    const char *local_dc;       /* that of the node reached first; contact points in several are an error then */
+    const char *local_rack;     /* none: its nodes are preferred */
+    int remote_dcs;             /* 1: when no local node is up, requests may go to other data centres */
+    const char *allow_nodes;    /* addresses and networks ("10.0.0.0/8, [fd00::1]:9042") that nodes may have; none: any */
+    const char *deny_nodes;     /* those that they may not have, whatever is allowed */
     const char *keyspace;       /* none */
     const char *username;       /* none: PLAIN authentication, if the server asks for it */
     const char *password;
@@ -261,6 +274,21 @@ struct cqlua_options {
     int log_level;                     /* enum cqlua_log_level: WARN with on_log, else NONE */
     cqlua_log_fn *on_log;              /* hears the log, in the loop's turn. NULL: the opening queue gets it (CQLUA_LOG) */
     void *log_arg;
+    int tls;                           /* 1: TLS on every connection, never without, whatever the transport (docs/tls.md) */
+    const char *tls_ca_file;           /* authorities that are trusted, PEM; none of the three: those of the system */
+    const char *tls_ca_dir;            /* a directory of them, made by `openssl rehash` */
+    const char *tls_ca;                /* the PEM text itself */
+    const char *tls_cert_file;         /* the client's certificate and its chain, PEM: a path, */
+    const char *tls_cert;              /* or the text itself */
+    const char *tls_key_file;          /* its key: a path, */
+    const char *tls_key;               /* or the text itself */
+    const char *tls_passphrase;        /* of the key */
+    int tls_identity;                  /* enum cqlua_tls_identity */
+    const char *tls_names;             /* CQLUA_TLS_NAMES: names, commas between */
+    const char *tls_server_name;       /* asked for (SNI) instead of the contact point's name */
+    int tls_min_version;               /* 12: TLS 1.2, the default; 13: TLS 1.3 */
+    int tls_insecure_skip_verify;      /* 1: encrypt to whoever answers. For tests: cqlua_session_warning speaks of it */
+    const char *tls_debug_keylog_file; /* secrets are appended there, with which all traffic can be read. For debugging */
 };
 #define cqlua_options_init(options) cqlua_options_init_sized((options), sizeof *(options))
 CQLUA_EXPORT void cqlua_options_init_sized(struct cqlua_options *options, size_t size);
@@ -299,10 +327,24 @@ CQLUA_EXPORT int cqlua_session_is_closed(const struct cqlua_session *session);
 /* After close has ended; earlier, it closes at once and completes the rest as `closed` before it returns: callbacks are then
  * called from within, queues keep their completions. Results, prepared statements and queues stay valid. NULL is harmless. */
 CQLUA_EXPORT void cqlua_session_free(struct cqlua_session *session);
+/* What is unsafe in the options that it was opened with, as a sentence to show once; NULL: nothing. */
+CQLUA_EXPORT const char *cqlua_session_warning(const struct cqlua_session *session);
 /* The native protocol version in use; 0 before the first connection. */
 CQLUA_EXPORT int cqlua_session_protocol_version(const struct cqlua_session *session);
 /* Bytes of the allocator that the session holds, results included. */
 CQLUA_EXPORT size_t cqlua_session_memory(const struct cqlua_session *session);
+
+/* A node of the cluster, as it is known now. Texts are borrowed until the session's next turn. */
+struct cqlua_node {
+    const char *address;                     /* "127.0.0.1:9042" */
+    const char *dc, *rack, *release_version; /* NULL: not known */
+    uint8_t host_id[16];
+    uint8_t has_host_id;
+    uint8_t is_up; /* connected */
+    uint32_t in_flight;
+};
+/* 0, or MISUSE: there are not so many. */
+CQLUA_EXPORT int cqlua_session_node(const struct cqlua_session *session, int index, struct cqlua_node *node);
 
 struct cqlua_session_counters {
     uint64_t requests, errors, retries, timeouts, orphans, late_replies; /* since open */
@@ -533,7 +575,7 @@ struct cqlua_batch {
     struct cqlua_call options;
     struct cqlua_session *session;
     struct cqlua_error *error;
-    int kind, has_texts;
+    int kind, has_texts, is_conditional;
     uint32_t count, prepared_count, prepared_capacity;
     struct cqlua_prepared **prepared; /* one reference each */
     uint8_t *entries;                 /* encoded, as all versions have them */
@@ -611,6 +653,9 @@ CQLUA_EXPORT struct cqlua_slice cqlua_result_paging_state(const struct cqlua_res
 CQLUA_EXPORT const char *cqlua_result_coordinator(const struct cqlua_result *result);
 /* 1: applied, 0: not applied (the row holds what is there), -1: not a conditional statement. */
 CQLUA_EXPORT int cqlua_result_applied(const struct cqlua_result *result);
+/* Of a statement that changed the schema: 1: all nodes that are up have it; 0: they did not within 10 seconds, or within the
+ * request's time (it was executed). -1: it changed none. */
+CQLUA_EXPORT int cqlua_result_schema_agreed(const struct cqlua_result *result);
 CQLUA_EXPORT int cqlua_result_warnings_count(const struct cqlua_result *result);
 CQLUA_EXPORT struct cqlua_slice cqlua_result_warning(const struct cqlua_result *result, int index);
 /* 16 bytes, or empty if the request was not traced. */

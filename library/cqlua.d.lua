@@ -111,8 +111,11 @@ function auth.sasl(mechanism) end
 
 ---@class cqlua.options.connect
 ---@field contact_points string[]? { "127.0.0.1" }; names or addresses, each with an optional :port
----@field local_dc string? the data centre that the contact points must be in
----@field discovery false? nodes beyond the contact points are not found yet
+---@field local_dc string? whose nodes requests go to; that of the node reached first
+---@field local_rack string? its nodes come first
+---@field load_balancing { remote_dcs: boolean? }? whether requests may go to other data centres when no local node is up
+---@field nodes { allow: string[]|string|nil, deny: string[]|string|nil }? addresses and networks that nodes may have
+---@field discovery boolean? false: no other nodes than the contact points
 ---@field port integer? 9042
 ---@field keyspace string?
 ---@field auth cqlua.auth.plain|cqlua.auth.sasl|cqlua.auth.asked|nil
@@ -138,6 +141,22 @@ function auth.sasl(mechanism) end
 ---@field require_auth boolean? refuses a server that asks for no authentication although credentials are set
 ---@field log cqlua.log.level|false|(fun(record: cqlua.log.record))|nil "warn", to standard error; a function must not wait
 ---@field authenticators string[]? classes that may get the password besides Cassandra's own
+---@field tls boolean|cqlua.options.tls|nil encrypt every connection, and verify the server
+
+---@class cqlua.options.tls
+---@field ca_file string? authorities that are trusted, PEM; those of the system unless one of the three is given
+---@field ca_dir string?
+---@field ca string? the PEM text itself
+---@field cert_file string? the client's certificate and its chain, PEM
+---@field cert string?
+---@field key_file string? its key
+---@field key string?
+---@field passphrase string? of the key
+---@field identity "address"|"chain"|string[]|nil "address": the contact point's name or address; "chain": any name; or names
+---@field server_name string? asked for (SNI) instead of the contact point's name
+---@field min_version "1.2"|"1.3"|nil "1.2"
+---@field insecure_skip_verify boolean? no certificate is checked: for tests
+---@field debug_keylog_file string? secrets are appended there
 
 ---@class cqlua.options.call
 ---@field consistency cqlua.consistency?
@@ -523,5 +542,176 @@ function cqlua.timeuuid(milliseconds) end
 ---@return number?
 ---@return cqlua.error?
 function cqlua.timeuuid_ms(uuid) end
+
+-- cqlua.testing: tests without a cluster (docs/testing.md) ---------------------------------------
+
+---@class cqlua.testing
+local testing = {}
+
+---@class cqlua.testing.options
+---@field version 3|4|5|nil the highest protocol version; 5
+---@field nodes integer|{ dc: string?, rack: string? }[]|nil 1
+---@field auth true|table<string, string>|nil { user = "password" }
+---@field lz4 boolean?
+---@field slowdrip integer? bytes a millisecond
+
+---A server that listens on loopback.
+---@param options cqlua.testing.options?
+---@return cqlua.testing.server
+function testing.server(options) end
+
+---A test's body as a task with a time limit, for busted's `it`.
+---@param fn fun(...)
+---@param seconds number? 10
+---@return fun(...)
+function testing.async(fn, seconds) end
+
+---A cell's bytes as they are, whatever its column's type.
+---@param bytes string
+---@return cqlua.testing.raw
+function testing.raw(bytes) end
+
+---@class cqlua.testing.raw
+
+---@class cqlua.testing.what
+---@field query string?
+---@field pattern string? each % stands for anything
+---@field opcode string|integer|nil
+---@field node integer?
+---@field page integer?
+
+---@class cqlua.testing.failure
+---@field code string|integer
+---@field message string?
+---@field consistency string?
+---@field required integer?
+---@field received integer?
+---@field alive integer?
+---@field failures integer?
+---@field block_for integer?
+---@field contentions integer?
+---@field data_present boolean?
+---@field write_type string?
+---@field keyspace string?
+---@field table string?
+---@field function string?
+---@field arg_types string?
+---@field statement_id string?
+
+---@class cqlua.testing.frame
+---@field version integer? the whole byte, with the direction bit
+---@field flags integer?
+---@field stream integer?
+---@field opcode string|integer|nil
+---@field length integer?
+
+---@class cqlua.testing.answer
+---@field params (string|string[])[]|nil types, or { name, type }
+---@field key integer[]?
+---@field prepared_id string?
+---@field columns string[][]? { name, type }
+---@field rows table[]?
+---@field pages table[][]?
+---@field applied boolean?
+---@field error string|cqlua.testing.failure|nil
+---@field keyspace string?
+---@field warnings string[]?
+---@field payload table<string, string>?
+---@field body string?
+---@field frame cqlua.testing.frame?
+---@field wrong_stream integer?
+---@field no_metadata boolean?
+---@field delay number? seconds
+---@field slowdrip integer?
+---@field reorder integer?
+---@field duplicate boolean?
+---@field no_answer boolean?
+---@field raw string?
+---@field truncate integer?
+---@field corrupt integer?
+---@field close true|integer|nil
+---@field times integer?
+
+---@class cqlua.testing.event
+---@field type "STATUS_CHANGE"|"TOPOLOGY_CHANGE"|"SCHEMA_CHANGE"
+---@field change string
+---@field address string?
+---@field target string?
+---@field keyspace string?
+---@field name string?
+
+---@class cqlua.testing.received
+---@field opcode string
+---@field query string?
+---@field params any[]
+---@field statements { query: string?, params: any[] }[]? of a batch
+---@field keyspace string?
+---@field consistency string?
+---@field serial_consistency string?
+---@field page_size integer?
+---@field paging_state string?
+---@field timestamp any
+---@field tracing boolean
+---@field is_statement boolean
+---@field stream integer
+---@field version integer
+---@field node integer
+---@field at number seconds, of the loop's clock
+---@field body string
+
+---@class cqlua.testing.server
+---@field contact_points string[]
+local server = {}
+
+---Adds a rule; gives its id.
+---@param what string|cqlua.testing.what
+---@param answer cqlua.testing.answer?
+---@return integer
+function server:prime(what, answer) end
+
+---@param id integer? nil: all
+function server:unprime(id) end
+
+---The nodes no longer know the prepared statements of this text.
+---@param query string? nil: any
+function server:forget(query) end
+
+---Gives to how many connections it was sent.
+---@param event cqlua.testing.event
+---@return integer
+function server:event(event) end
+
+---@param which string? an opcode's name, or "all"; nil: statements that were executed
+---@return cqlua.testing.received[]
+function server:received(which) end
+
+---@param query string
+---@return integer
+function server:count(query) end
+
+function server:clear() end
+
+function server:stop() end
+
+function server:close() end
+
+---@param index integer
+---@return cqlua.testing.node
+function server:node(index) end
+
+---@class cqlua.testing.node
+---@field address string
+local node = {}
+
+function node:stop() end
+
+function node:start() end
+
+function node:pause_reads() end
+
+function node:resume_reads() end
+
+---@return integer
+function node:connections() end
 
 return cqlua

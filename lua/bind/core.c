@@ -203,6 +203,7 @@ static int open_all(lua_State *L)
     bind_open_duration(L);
     bind_open_uuid(L);
     bind_open_collection(L);
+    bind_open_testing(L);
     push_kinds(L);
     lua_setfield(L, -2, "kinds");
     lua_pushlightuserdata(L, NULL);

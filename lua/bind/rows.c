@@ -261,3 +261,11 @@ int bind_rows_build(lua_State *L, const struct bind_builder *build, const struct
     }
     return 0;
 }
+
+int bind_cell_push(lua_State *L, const struct cqlua_rows *row, int index)
+{
+    struct reading r = {.L = L};
+    if (!push_cell(&r, row, index)) return 0;
+    bind_push_named(L, r.code, "value %d %s", index + 1, r.why);
+    return 1;
+}

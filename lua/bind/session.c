@@ -64,6 +64,28 @@ static void read_auth(lua_State *L, int table, struct cqlua_options *opt)
     opt->require_auth = is_true(L, table, "require_auth");
 }
 
+static void read_tls(lua_State *L, int table, struct cqlua_options *opt)
+{
+    const char *identity = bind_text_field(L, table, "tls_identity", NULL);
+    const char *version = bind_text_field(L, table, "tls_min_version", NULL);
+    opt->tls = is_true(L, table, "tls");
+    opt->tls_ca_file = bind_text_field(L, table, "tls_ca_file", NULL);
+    opt->tls_ca_dir = bind_text_field(L, table, "tls_ca_dir", NULL);
+    opt->tls_ca = bind_text_field(L, table, "tls_ca", NULL);
+    opt->tls_cert_file = bind_text_field(L, table, "tls_cert_file", NULL);
+    opt->tls_cert = bind_text_field(L, table, "tls_cert", NULL);
+    opt->tls_key_file = bind_text_field(L, table, "tls_key_file", NULL);
+    opt->tls_key = bind_text_field(L, table, "tls_key", NULL);
+    opt->tls_passphrase = bind_text_field(L, table, "tls_passphrase", NULL);
+    opt->tls_names = bind_text_field(L, table, "tls_names", NULL);
+    opt->tls_server_name = bind_text_field(L, table, "tls_server_name", NULL);
+    opt->tls_debug_keylog_file = bind_text_field(L, table, "tls_debug_keylog_file", NULL);
+    opt->tls_insecure_skip_verify = is_true(L, table, "tls_insecure_skip_verify");
+    if (opt->tls_names != NULL) opt->tls_identity = CQLUA_TLS_NAMES;
+    else if (identity != NULL && strcmp(identity, "chain") == 0) opt->tls_identity = CQLUA_TLS_CHAIN;
+    if (version != NULL) opt->tls_min_version = strcmp(version, "1.3") == 0 ? 13 : 12;
+}
+
 /* Strings are borrowed from the table. */
 static void read_options(lua_State *L, int table, struct cqlua_options *opt)
 {
@@ -73,9 +95,16 @@ static void read_options(lua_State *L, int table, struct cqlua_options *opt)
     read_times(L, table, opt);
     read_limits(L, table, opt);
     read_auth(L, table, opt);
+    read_tls(L, table, opt);
     opt->contact_points = bind_text_field(L, table, "contact_points", NULL);
     opt->keyspace = bind_text_field(L, table, "keyspace", NULL);
     opt->log_level = log_level != NULL ? cqlua_log_level_parse(log_level) : CQLUA_LOG_NONE;
+    opt->discovery = is_true(L, table, "no_discovery") ? CQLUA_NO : CQLUA_DEFAULT;
+    opt->local_dc = bind_text_field(L, table, "local_dc", NULL);
+    opt->local_rack = bind_text_field(L, table, "local_rack", NULL);
+    opt->remote_dcs = is_true(L, table, "remote_dcs");
+    opt->allow_nodes = bind_text_field(L, table, "allow_nodes", NULL);
+    opt->deny_nodes = bind_text_field(L, table, "deny_nodes", NULL);
     opt->port = (uint16_t)bind_int_field(L, table, "port", 0);
     opt->protocol_version = bind_int_field(L, table, "protocol_version", 0);
     opt->consistency = consistency != NULL ? cqlua_consistency_parse(consistency) : 0;
@@ -433,6 +462,53 @@ static int session_count(lua_State *L)
     return 1;
 }
 
+/* session_warning(session): what is unsafe in its options; nil: nothing. */
+static int session_warning(lua_State *L)
+{
+    struct bind_session *session = bind_check_session(L, 1);
+    lua_pushstring(L, session->session != NULL ? cqlua_session_warning(session->session) : NULL);
+    return 1;
+}
+
+static void set_string(lua_State *L, const char *field, const char *text)
+{
+    if (text == NULL) return;
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, field);
+}
+
+static void push_node(lua_State *L, const struct cqlua_node *node)
+{
+    char text[CQLUA_TEXT_MAX];
+    const struct cqlua_value id = {.kind = CQLUA_KIND_UUID, .bytes = {node->host_id, sizeof node->host_id}};
+    lua_createtable(L, 0, 7);
+    set_string(L, "address", node->address);
+    set_string(L, "dc", node->dc);
+    set_string(L, "rack", node->rack);
+    set_string(L, "release_version", node->release_version);
+    if (node->has_host_id) {
+        lua_pushlstring(L, text, (size_t)cqlua_value_text(&id, text));
+        lua_setfield(L, -2, "host_id");
+    }
+    lua_pushboolean(L, node->is_up);
+    lua_setfield(L, -2, "up");
+    set_count(L, "in_flight", node->in_flight);
+}
+
+/* nodes(session): an array. */
+static int session_nodes(lua_State *L)
+{
+    struct bind_session *session = bind_check_session(L, 1);
+    struct cqlua_node node;
+    int i;
+    lua_newtable(L);
+    for (i = 0; session->session != NULL && cqlua_session_node(session->session, i, &node) == 0; i++) {
+        push_node(L, &node);
+        lua_rawseti(L, -2, i + 1);
+    }
+    return 1;
+}
+
 static int session_version(lua_State *L)
 {
     struct bind_session *session = bind_check_session(L, 1);
@@ -448,6 +524,7 @@ static const luaL_Reg functions[] = {
     {"session_free", session_free},
     {"session_count", session_count},
     {"session_version", session_version},
+    {"nodes", session_nodes},
     {"submit", session_submit},
     {"submit_text", session_submit_text},
     {"statement", session_statement},
@@ -457,6 +534,7 @@ static const luaL_Reg functions[] = {
     {"cancel", session_cancel},
     {"answer", session_answer},
     {"answer_token", session_answer_token},
+    {"session_warning", session_warning},
     {NULL, NULL},
 };
 

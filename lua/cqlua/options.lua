@@ -10,8 +10,8 @@ local M = {}
 
 -- What api.md names and this version does not have. As options: refused by name.
 local LATER = {
-  connect = "tls profiles load_balancing slow_query paging_secret "
-    .. "max_result_bytes nodes translate_address local_rack profile retry speculation",
+  connect = "profiles slow_query paging_secret "
+    .. "max_result_bytes translate_address profile retry speculation",
   call = "page_token node profile retry speculation routing_key lazy",
 }
 LATER.stream = LATER.call .. " max_buffer_bytes"
@@ -116,6 +116,13 @@ local function compression(value)
   return nil, '"lz4" or "none"' .. hint
 end
 
+-- What a server's certificate must say.
+local function identity(value)
+  if value == "address" or value == "chain" then return value end
+  if type(value) == "table" and words(value) then return value end
+  return nil, '"address", "chain", or a list of host names'
+end
+
 -- The options -------------------------------------------------------------------------------------
 
 local CONSISTENCIES = core.consistencies()
@@ -172,16 +179,64 @@ local function log(value)
   return nil, '"error", "warn", "info", "debug", false, or a function'
 end
 
--- Only the contact points are used in this version: what `discovery = false` asks for.
-local function no_discovery(value)
-  if value == false then return value end
-  return nil, "false (nodes beyond the contact points are not found in this version)"
+-- The options of `tls`, and what identity may be besides a list of names.
+local TLS = {
+  ca_file = { text },
+  ca_dir = { text },
+  ca = { text },
+  cert_file = { text },
+  cert = { text },
+  key_file = { text },
+  key = { text, is_secret = true },
+  passphrase = { text, is_secret = true },
+  identity = { identity },
+  server_name = { text },
+  min_version = { choice, of = { ["1.2"] = true, ["1.3"] = true } },
+  insecure_skip_verify = { flag },
+  debug_keylog_file = { text },
+}
+LATER[TLS] = {}
+
+-- true, or a table of options: as the core has them; false: none.
+local function tls(value)
+  if type(value) == "boolean" then return { tls = value } end
+  if type(value) ~= "table" then return nil, "true, or a table of options" end
+  local opt = { tls = true }
+  for name, given in pairs(M.check(TLS, value, "connect: tls")) do opt["tls_" .. name] = given end
+  if type(opt.tls_identity) == "table" then
+    opt.tls_identity, opt.tls_names = "names", table.concat(opt.tls_identity, ",")
+  end
+  return opt
+end
+
+-- Which nodes may be used: lists of addresses and networks.
+local function node_lists(value)
+  if type(value) ~= "table" then return nil, 'a table { allow = { "10.0.0.0/8" }, deny = { ... } }' end
+  for name, list in pairs(value) do
+    if name ~= "allow" and name ~= "deny" or not words(list) then
+      return nil, "lists of addresses and networks by the names allow and deny"
+    end
+  end
+  return value
+end
+
+-- { remote_dcs = true }: when no local node is up, requests may go to other data centres.
+local function load_balancing(value)
+  local known = { remote_dcs = true }
+  if type(value) ~= "table" then return nil, "a table such as { remote_dcs = true }" end
+  for name, flagged in pairs(value) do
+    if not known[name] or type(flagged) ~= "boolean" then return nil, "remote_dcs = true or false" end
+  end
+  return value
 end
 
 local CONNECT = {
   contact_points = { words },
   local_dc = { text },
-  discovery = { no_discovery },
+  local_rack = { text },
+  discovery = { flag },
+  nodes = { node_lists },
+  load_balancing = { load_balancing },
   port = { count, max = 65535 },
   keyspace = { keyspace },
   auth = { auth, is_secret = true },
@@ -212,6 +267,7 @@ local CONNECT = {
   client_id = { text },
   timestamps = { choice, of = { client = true, server = true } },
   throw_on_overload = { flag },
+  tls = { tls },
 }
 
 local LIMITS = { max_rows = ALL.max_rows, max_bytes = ALL.max_bytes }
@@ -222,7 +278,7 @@ LATER[CALL], LATER[ALL], LATER[STREAM], LATER[CONNECT], LATER[LIMITS], LATER[BAT
 
 local function unknown(specs, name, who)
   if type(name) ~= "string" then errors.misuse("%s: options are given by name, got a value at %s", who, tostring(name)) end
-  if LATER[specs][name] then
+  if LATER[specs] and LATER[specs][name] then
     local message = "%s: option '%s' is unsupported: it is not in this version of cqlua (%s)"
     errors.misuse(message, who, name, core.version)
   end

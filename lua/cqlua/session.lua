@@ -25,7 +25,7 @@ local Session = { __name = "cqlua.session", __metatable = "locked" }
 local methods = {}
 
 -- What api.md names and this version does not have.
-local LATER = { scan = true, schema = true, nodes = true, replicas = true, metrics = true, on = true }
+local LATER = { scan = true, schema = true, replicas = true, metrics = true, on = true }
 
 Session.__index = setmetatable(methods, {
   __index = function(_, name)
@@ -404,6 +404,12 @@ function methods:use(keyspace)
   return nil, failed
 end
 
+-- The nodes that are known: { address, dc, rack, host_id, up, in_flight } each.
+function methods:nodes()
+  check(self, "nodes")
+  return core.nodes(self._core)
+end
+
 -- Waits for the first connection: true, or nil, err.
 function methods:ready()
   check(self, "ready")
@@ -471,11 +477,21 @@ end
 
 -- Open --------------------------------------------------------------------------------------------
 
+local function comma_list(list)
+  if type(list) == "table" then return table.concat(list, ",") end
+  return list
+end
+
 local function core_options(checked, log_level)
   local opt = {}
   for name, value in pairs(checked) do opt[name] = value end
+  for name, value in pairs(checked.tls or {}) do opt[name] = value end
   opt.contact_points = table.concat(checked.contact_points or { "127.0.0.1" }, ",")
   opt.authenticators = checked.authenticators and table.concat(checked.authenticators, ",")
+  opt.no_discovery = checked.discovery == false
+  opt.remote_dcs = checked.load_balancing and checked.load_balancing.remote_dcs or false
+  local lists = checked.nodes or {}
+  opt.allow_nodes, opt.deny_nodes = comma_list(lists.allow), comma_list(lists.deny)
   local heartbeat, reconnect, connections = checked.heartbeat, checked.reconnect, checked.connections
   if heartbeat then opt.heartbeat_interval, opt.heartbeat_timeout = heartbeat[1], heartbeat[2] end
   if reconnect then opt.reconnect_min, opt.reconnect_max = reconnect[1], reconnect[2] end
@@ -527,7 +543,7 @@ local function discard(self)
   core.session_free(self._core)
 end
 
--- Whether the node that was reached is in the data centre that was named; else an error.
+-- Without discovery: whether the node that was reached is in the data centre that was named; else an error.
 local function check_dc(self, me, wanted)
   local res, err = execute_plain(self, me, "SELECT data_center FROM system.local")
   if not res then return nil, err end
@@ -549,7 +565,7 @@ function M.connect(given)
     error(raised, 0)
   end
   local failed = self._opened ~= true and self._opened or nil
-  if not failed and checked.local_dc then
+  if not failed and checked.local_dc and checked.discovery == false then
     ok, raised, failed = pcall(check_dc, self, me, checked.local_dc)
     if not ok then
       discard(self)

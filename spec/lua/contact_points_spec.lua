@@ -32,11 +32,8 @@ describe("contact points", function()
     })
   end)
 
-  it("C2 `discovery = false` keeps to them; true is not there yet and says so", function()
+  it("C2 `discovery = false` keeps to them", function()
     assert.same({ "127.0.0.1 9042" }, addresses_of { protocol_version = 4, discovery = false })
-    local ok, err = pcall(cqlua.connect, { discovery = true })
-    assert.is_false(ok)
-    assert.matches("not found in this version", err)
   end)
 
   it("C2 every option is in the documented table of defaults", function()

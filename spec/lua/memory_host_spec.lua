@@ -13,7 +13,7 @@ describe("a host that owns its sockets", function()
     server:prime("SELECT a, b FROM t", { columns = { { "a", "int" }, { "b", "text" } },
       rows = { { wire.int(7), "seven" }, { wire.int(8), false } } })
     local rows = cqlua.run(function()
-      local db = cqlua.assert(cqlua.connect { protocol_version = 4 })
+      local db = cqlua.assert(cqlua.connect { discovery = false, protocol_version = 4 })
       local res = cqlua.assert(db:execute "SELECT a, b FROM t")
       assert.equal("127.0.0.1:9042", res.coordinator)
       db:close()
@@ -29,7 +29,7 @@ describe("a host that owns its sockets", function()
         delay = request.kind == "execute" and request.values[1]:byte(4) / 100 or 0 }
     end)
     cqlua.run(function()
-      local db = cqlua.assert(cqlua.connect { protocol_version = 4 })
+      local db = cqlua.assert(cqlua.connect { discovery = false, protocol_version = 4 })
       local slow = cqlua.assert(db:prepare "SELECT slow")
       local began = host.now()
       local got = cqlua.assert(cqlua.map({ 30, 10, 50, 20, 40 }, 5, function(n)
@@ -43,7 +43,7 @@ describe("a host that owns its sockets", function()
 
   it("Q2 tells that a node refuses, names it, and what was tried", function()
     server.refuses = "Connection refused"
-    local db, err = cqlua.connect { protocol_version = 4, connect_timeout = 0.5 }
+    local db, err = cqlua.connect { discovery = false, protocol_version = 4, connect_timeout = 0.5 }
     server.refuses = nil
     assert.is_nil(db)
     assert.matches("127.0.0.1:9042", tostring(err))

@@ -8,8 +8,8 @@ describe("connect", function()
   it("raises for an unknown option, with the nearest name", function()
     assert.matches("session_spec.lua:%d+: connect: there is no option 'keyspcae'; did you mean 'keyspace'%?",
       raised(function() cqlua.connect { keyspcae = "x" } end))
-    assert.matches("option 'tls' is unsupported: it is not in this version",
-      raised(function() cqlua.connect { tls = {} } end))
+    assert.matches("option 'slow_query' is unsupported: it is not in this version",
+      raised(function() cqlua.connect { slow_query = {} } end))
   end)
 
   it("raises for values that cannot be meant: milliseconds, wrong types, unknown words", function()
@@ -33,7 +33,7 @@ describe("connect", function()
     for key, value in pairs(plain) do error(key .. value) end
     assert.equal("locked", getmetatable(plain))
     fixture.server = require "spec.lua.support.server"("app", "another")
-    local db, err = cqlua.connect { auth = plain, protocol_version = 4, connect_timeout = 2 }
+    local db, err = cqlua.connect { auth = plain, discovery = false, protocol_version = 4, connect_timeout = 2 }
     assert.is_nil(db)
     assert.is_true(err.name == "auth_failed" or err.name == "bad_credentials")
     local text = tostring(err)
@@ -45,7 +45,7 @@ describe("connect", function()
   it("asks a function for credentials, which may itself wait", function()
     fixture.server = require "spec.lua.support.server"("app", "rotated")
     local asked = 0
-    local db = cqlua.assert(cqlua.connect { protocol_version = 4, auth = function()
+    local db = cqlua.assert(cqlua.connect { discovery = false, protocol_version = 4, auth = function()
       cqlua.sleep(0.1)
       asked = asked + 1
       return "app", "rotated"
@@ -62,7 +62,8 @@ describe("connect", function()
     fixture.server = require "spec.lua.support.server"("app", "x")
     local heard = {}
     cqlua.on_error(function(err) heard[#heard + 1] = tostring(err) end)
-    local db, err = cqlua.connect { protocol_version = 4, connect_timeout = 1, auth = function() error "vault is down" end }
+    local db, err = cqlua.connect { discovery = false, protocol_version = 4, connect_timeout = 1,
+      auth = function() error "vault is down" end }
     cqlua.on_error(nil)
     assert.is_nil(db)
     assert.is_not_nil(err.name)
@@ -73,7 +74,7 @@ describe("connect", function()
     fixture.server = require "spec.lua.support.server"()
     fixture.server.refuses = "Connection refused"
     cqlua.run(function()
-      local started = cqlua.spawn(cqlua.connect, { protocol_version = 4 })
+      local started = cqlua.spawn(cqlua.connect, { discovery = false, protocol_version = 4 })
       cqlua.sleep(0.5)
       started:cancel()
       assert.equal("cancelled", select(2, started:join()).name)
@@ -386,7 +387,7 @@ describe("a session", function()
     fixture.server = require "spec.lua.support.server"()
     fixture.server:prime("SELECT never", { silent = true })
     for _ = 1, 20 do
-      local db = cqlua.assert(cqlua.connect { protocol_version = 4 })
+      local db = cqlua.assert(cqlua.connect { discovery = false, protocol_version = 4 })
       db:execute_nowait "SELECT never"
       db:stream "SELECT never"
     end

@@ -47,7 +47,7 @@ describe("tools/check-layers", function()
     accepts("check-layers", {
       ["src/session/a.c"] = '#include <cqlua.h>\n#include <cqlua/transport.h>\n#include "base/x.h"\n#include "session/a.h"\n',
       ["src/base/x.h"] = "#include <stddef.h>\n",
-      ["src/testing/server.c"] = '#include "io/loop.h"\n#include "protocol/frame.h"\n',
+      ["src/testing/server.c"] = '#include <cqlua/testing.h>\n#include "io/loop.h"\n#include "connection/inbound.h"\n',
     })
   end)
 
@@ -57,6 +57,7 @@ describe("tools/check-layers", function()
     refuses("check-layers", { ["src/connection/x.h"] = "#include <cqlua/transport.h>\n" }, "the byte pump")
     refuses("check-layers", { ["src/session/x.c"] = "#include <cqlua/libev.h>\n" }, "adapters")
     refuses("check-layers", { ["src/testing/x.c"] = '#include "session/session.h"\n' }, "testing includes")
+    refuses("check-layers", { ["src/session/x.c"] = "#include <cqlua/testing.h>\n" }, "scriptable server")
   end)
 
   it("does not read includes in comments and strings", function()

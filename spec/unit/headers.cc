@@ -3,6 +3,7 @@
 
 #include <cqlua.h>
 #include <cqlua/libev.h>
+#include <cqlua/testing.h>
 #include <cqlua/transport.h>
 
 int main()
@@ -10,6 +11,8 @@ int main()
     struct ev_loop *ev = EV_DEFAULT;
     cqlua_loop *loop = cqlua_libev(ev);
     cqlua_transport transport = {};
+    cqlua_prime prime;
+    cqlua_prime_init(&prime);
     cqlua_loop_free(loop);
     return transport.ops == nullptr ? 0 : 1;
 }

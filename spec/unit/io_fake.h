@@ -20,6 +20,7 @@
 
 #include "io/clock.h"
 #include "io/loop.h"
+#include "session/filter.h"
 
 /* --- a session: counts its turns, and has completions that it "dispatches" ------------------------------------------------- */
 
@@ -91,12 +92,15 @@ static inline void fake_submit(struct cqlua_session *session, int completions)
 /* --- a link: keeps what happens to it -------------------------------------------------------------------------------------- */
 
 struct cqlua_link {
+    struct filter *filter;
+    const char *host;
     const struct cqlua_transport *transport;
     void *pipe;
-    bool is_open;      /* connected and not closed */
-    bool is_closed;    /* `close` was called */
-    bool keeps_failed; /* does not close a link that could not connect */
-    int connected;     /* calls of each kind */
+    bool is_open;          /* connected and not closed */
+    bool is_closed;        /* `close` was called */
+    bool keeps_failed;     /* does not close a link that could not connect */
+    bool closes_connected; /* closes itself as soon as it is connected */
+    int connected;         /* calls of each kind */
     int lost;
     int writable;
     int reads;
@@ -132,17 +136,28 @@ static inline void fake_write(struct cqlua_link *link)
     }
 }
 
-void cqlua_link_connected(struct cqlua_link *link, int code, const char *reason, int64_t now_us)
+void link_set_filter(struct cqlua_link *link, struct filter *filter)
+{
+    link->filter = filter;
+}
+
+const char *link_host(const struct cqlua_link *link)
+{
+    return link->host;
+}
+
+int link_connected(struct cqlua_link *link, int code, const char *reason, int64_t now_us)
 {
     (void)now_us;
     link->connected++;
     link->code = code;
     link->is_open = code == 0;
     snprintf(link->reason, sizeof link->reason, "%s", reason == NULL ? "" : reason);
-    if (code != 0 && !link->keeps_failed) fake_close(link);
+    if ((code != 0 && !link->keeps_failed) || link->closes_connected) fake_close(link);
+    return link->is_closed ? CQLUA_ECLOSED : 0;
 }
 
-void *cqlua_link_room(struct cqlua_link *link, size_t *len)
+void *link_room(struct cqlua_link *link, size_t *len)
 {
     if (link->room == 0) return NULL;
     if (link->in_capacity < link->in_len + link->room) {
@@ -153,7 +168,7 @@ void *cqlua_link_room(struct cqlua_link *link, size_t *len)
     return link->in + link->in_len;
 }
 
-int cqlua_link_received(struct cqlua_link *link, size_t len, int64_t now_us)
+int link_received(struct cqlua_link *link, size_t len, int64_t now_us)
 {
     assert_true(now_us > 0);
     assert_true(len > 0 && len <= link->room);
@@ -164,19 +179,49 @@ int cqlua_link_received(struct cqlua_link *link, size_t len, int64_t now_us)
     return CQLUA_EPROTOCOL;
 }
 
-void cqlua_link_writable(struct cqlua_link *link, int64_t now_us)
+void link_writable(struct cqlua_link *link, int64_t now_us)
 {
     (void)now_us;
     link->writable++;
     fake_write(link);
 }
 
-void cqlua_link_lost(struct cqlua_link *link, const char *reason, int64_t now_us)
+void link_lost(struct cqlua_link *link, int code, const char *reason, int64_t now_us)
 {
     (void)now_us;
     link->lost++;
+    link->code = code;
     snprintf(link->reason, sizeof link->reason, "%s", reason);
     fake_close(link);
+}
+
+/* As session/link.c has them. */
+void cqlua_link_connected(struct cqlua_link *link, int code, const char *reason, int64_t now_us)
+{
+    if (link->filter != NULL && code == 0) link->filter->ops->opened(link->filter, now_us);
+    else (void)link_connected(link, code, reason, now_us);
+}
+
+void *cqlua_link_room(struct cqlua_link *link, size_t *len)
+{
+    return link->filter != NULL ? link->filter->ops->room(link->filter, len) : link_room(link, len);
+}
+
+int cqlua_link_received(struct cqlua_link *link, size_t len, int64_t now_us)
+{
+    return link->filter != NULL ? link->filter->ops->received(link->filter, len, now_us) : link_received(link, len, now_us);
+}
+
+void cqlua_link_writable(struct cqlua_link *link, int64_t now_us)
+{
+    if (link->filter != NULL) link->filter->ops->writable(link->filter, now_us);
+    else link_writable(link, now_us);
+}
+
+void cqlua_link_lost(struct cqlua_link *link, const char *reason, int64_t now_us)
+{
+    if (link->filter != NULL) link->filter->ops->ended(link->filter, reason, now_us);
+    else link_lost(link, CQLUA_ECONNECT_FAILED, reason, now_us);
 }
 
 static inline void fake_link(struct cqlua_link *link, const struct cqlua_transport *transport)

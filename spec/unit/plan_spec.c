@@ -260,7 +260,7 @@ static void C2_distances_come_from_the_policy(void **state)
     struct cqlua_address address;
     struct plan_policy policy = {0};
     assert_true(address_parse("10.0.0.1", 9042, &address));
-    filter_init(&policy.filter, heap.memory);
+    address_filter_init(&policy.filter, heap.memory);
     assert_int_equal(plan_distance(&policy, &address, east, r1), DISTANCE_LOCAL);
     policy.local_dc = east;
     assert_int_equal(plan_distance(&policy, &address, NULL, NULL), DISTANCE_LOCAL);
@@ -272,9 +272,9 @@ static void C2_distances_come_from_the_policy(void **state)
     assert_int_equal(plan_distance(&policy, &address, east, r1), DISTANCE_RACK);
     assert_int_equal(plan_distance(&policy, &address, east, r2), DISTANCE_LOCAL);
     assert_int_equal(plan_distance(&policy, &address, west, r1), DISTANCE_REMOTE);
-    assert_int_equal(filter_deny(&policy.filter, "10.0.0.0/8", NULL), 0);
+    assert_int_equal(address_filter_deny(&policy.filter, "10.0.0.0/8", NULL), 0);
     assert_int_equal(plan_distance(&policy, &address, east, r1), DISTANCE_IGNORED);
-    filter_dispose(&policy.filter);
+    address_filter_dispose(&policy.filter);
     text_unref(east);
     text_unref(west);
     text_unref(r1);

@@ -508,7 +508,7 @@ static int open_vector(const struct type *vector, const char *cell, struct cqlua
     return cqlua_row_open(&row, 0, elements);
 }
 
-/* int is fixed in a vector; smallint, though as fixed, has its length before it, as text has. */
+/* int is fixed in a vector; smallint, though as fixed, has its length before it, as text has: bytes of Cassandra 5.0. */
 static void V1_elements_of_a_vector_are_read(void **state)
 {
     (void)state;

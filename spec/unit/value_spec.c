@@ -528,7 +528,9 @@ static void duration_is(int32_t months, int32_t days, int64_t nanoseconds, const
 static void V1_durations_keep_their_three_parts(void **state)
 {
     (void)state;
-    duration_is(1, 2, 0, "02 04 00"); /* as Cassandra 5.0 sent it */
+    duration_is(1, 2, 0, "02 04 00");                                    /* as Cassandra 5.0 sent it */
+    duration_is(14, 3, INT64_C(14706007008009), "1C 06 FC1AC004A5C612"); /* as Cassandra 5.0 writes it, and those of edges */
+    duration_is(-64, -65, INT64_MIN, "7F 8081 FFFFFFFFFFFFFFFFFF");
     duration_is(0, 0, 0, "00 00 00");
     duration_is(-1, -2, -3, "01 03 05");
     duration_is(64, 0, 63, "8080 00 7E");

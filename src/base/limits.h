@@ -32,11 +32,20 @@ enum {
 
     /* the cluster */
     LIMIT_NODES = 4096,
+    LIMIT_EVENTS = 256, /* of servers, that nobody has looked at yet */
+    CONTROL_TIMEOUT = 5000,
+    AGREEMENT_TIMEOUT = 10000, /* of the nodes about the schema */
+    AGREEMENT_PAUSE_MS = 200,
+    CONTROL_RETRY = 1000, /* between tries to learn of the cluster, when every node has failed at it */
     LIMIT_CONTACT_POINTS = 256,
     DEFAULT_PORT = 9042,
     DEFAULT_MAX_RETRIES = 3,
     LIMIT_ATTEMPTS = 8, /* kept in the history of a request */
     LIMIT_MAX_RETRIES = 7,
+
+    /* TLS */
+    TLS_RECEIVE = 32 * 1024,  /* encrypted bytes taken at once: two records (RFC 8446 section 5.2) */
+    LIMIT_TLS_SESSIONS = 256, /* kept for resumption, one for each node */
 
     /* the session */
     DEFAULT_QUEUED = 131072,
@@ -69,7 +78,7 @@ enum {
 
     /* memory that is kept for reuse */
     SMALL_STEP = 64,
-    SMALL_MAX = 1024,
+    SMALL_MAX = 1536, /* a call is the largest of them */
     LIMIT_KEPT_BYTES = 1 << 20,
     LIMIT_SPARES = 2,               /* large receive blocks */
     LIMIT_SPARE_BYTES = 768 * 1024, /* a larger one is given back */

@@ -17,6 +17,7 @@ void cluster_init(struct cluster *cluster, struct memory *memory, const struct c
     cluster->connections.memory = memory;
     cluster->connections.wheel = &cluster->wheel;
     struct list *lists[] = {&cluster->nodes,
+                            &cluster->removed,
                             &cluster->lookups,
                             &cluster->submitted,
                             &cluster->waiting,
@@ -26,8 +27,14 @@ void cluster_init(struct cluster *cluster, struct memory *memory, const struct c
                             &cluster->dead,
                             &cluster->connections.answers,
                             &cluster->connections.changed,
-                            &cluster->connections.output};
+                            &cluster->connections.output,
+                            &cluster->connections.events};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) list_init(lists[i]);
+    address_filter_init(&cluster->policy.filter, memory);
+    plan_nodes_init(&cluster->plan_nodes, memory);
+    replicas_init(&cluster->replicas, memory, random_next(&cluster->random));
+    control_init(&cluster->control, cluster);
+    agreement_init(&cluster->agreement, cluster);
 }
 
 void cluster_connect(struct cluster *cluster, struct text *keyspace, int64_t now_us)
@@ -36,10 +43,9 @@ void cluster_connect(struct cluster *cluster, struct text *keyspace, int64_t now
     cluster->state = CLUSTER_CONNECTING;
     cluster->keyspace = text_ref(keyspace);
     wheel_arm(&cluster->wheel, &cluster->timer, now_us + cluster->options.connect_timeout_us);
+    control_start(&cluster->control, cluster->options.has_discovery);
     for (struct list *at = cluster->lookups.next; at != &cluster->lookups; at = at->next)
         lookup_start(container_of(at, struct cqlua_lookup, link));
-    for (struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next)
-        pool_open(container_of(at, struct node, link));
 }
 
 /* --- stopping -------------------------------------------------------------------------------------------------------------- */
@@ -75,6 +81,8 @@ static void fail_all(struct cluster *cluster, const struct failure *failure)
         for (struct list *in = node->repreparing.next; in != &node->repreparing; in = in->next)
             fail_list(cluster, &container_of(in, struct reprepare, link)->waiters, failure);
     }
+    fail_list(cluster, &cluster->agreement.waiting, failure);
+    fail_list(cluster, &cluster->agreement.joining, failure);
     fail_list(cluster, &cluster->in_flight, failure);
     fail_list(cluster, &cluster->waiting, failure);
     fail_list(cluster, &cluster->submitted, failure);
@@ -84,10 +92,14 @@ static void stop(struct cluster *cluster, enum cluster_state state, const struct
 {
     cluster->state = state;
     wheel_cancel(&cluster->wheel, &cluster->timer);
+    control_stop(&cluster->control);
+    agreement_stop(&cluster->agreement);
     stop_lookups(cluster);
     cluster_settle(cluster); /* answers that have arrived are delivered */
     fail_all(cluster, failure);
     for (struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next)
+        close_pool(container_of(at, struct node, link));
+    for (struct list *at = cluster->removed.next; at != &cluster->removed; at = at->next)
         close_pool(container_of(at, struct node, link));
     cluster_settle(cluster);
 }
@@ -108,7 +120,19 @@ void cluster_fail(struct cluster *cluster)
 void cluster_dispose(struct cluster *cluster)
 {
     pool_free_dead(cluster);
+    replicas_set_ring(&cluster->replicas, NULL);
+    replicas_dispose(&cluster->replicas);
+    memory_free(cluster->memory, cluster->by_number, cluster->by_number_count * sizeof(struct plan_node *));
+    plan_nodes_dispose(&cluster->plan_nodes);
+    control_dispose(&cluster->control);
+    agreement_dispose(&cluster->agreement);
+    address_filter_dispose(&cluster->policy.filter);
+    text_unref(cluster->policy.local_dc);
+    text_unref(cluster->policy.local_rack);
+    for (struct list *at; (at = list_take(&cluster->connections.events)) != NULL;)
+        server_event_free(cluster->memory, container_of(at, struct server_event, link));
     while (!list_is_empty(&cluster->nodes)) node_free(container_of(cluster->nodes.next, struct node, link));
+    while (!list_is_empty(&cluster->removed)) node_free(container_of(cluster->removed.next, struct node, link));
     for (struct list *at; (at = list_take(&cluster->lookups)) != NULL;)
         memory_free(cluster->memory, container_of(at, struct cqlua_lookup, link), sizeof(struct cqlua_lookup));
     text_unref(cluster->keyspace);
@@ -129,6 +153,7 @@ void cluster_settle(struct cluster *cluster)
             pool_changed(container_of(connection, struct cqlua_link, connection));
         }
     } while (at != NULL || !list_is_empty(&config->answers));
+    if (!list_is_empty(&config->events) || config->has_lost_events) control_events(&cluster->control);
 }
 
 void cluster_flush(struct cluster *cluster)
@@ -152,6 +177,8 @@ void cluster_turn(struct cluster *cluster, int64_t now_us)
     pool_free_dead(cluster);
     cluster_settle(cluster); /* what timers have closed takes no request any more */
     requests_start(cluster);
+    if (!cluster->is_arranged) nodes_arrange(cluster);
+    control_turn(&cluster->control);
     cluster->is_unsettled = false;
     requests_assign(cluster);
     cluster_settle(cluster);
@@ -170,6 +197,10 @@ bool cluster_fire(struct cluster *cluster, struct timer *timer, int64_t now_us)
     case TIMER_NODE: node_time(container_of(timer, struct node, timer)); break;
     case TIMER_LOOKUP: lookup_start(container_of(timer, struct cqlua_lookup, timer)); break;
     case TIMER_CLUSTER: connecting_failed(cluster, true); break;
+    case TIMER_TOPOLOGY:
+    case TIMER_SCHEMA:
+    case TIMER_CONTROL: control_fire(&cluster->control, timer); break;
+    case TIMER_AGREEMENT: agreement_time(&cluster->agreement); break;
     default: return false;
     }
     return true;

@@ -11,24 +11,44 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "cluster/address.h"
+#include "cluster/agreement.h"
+#include "cluster/control.h"
+#include "cluster/plan.h"
 #include "cluster/request.h"
 
 enum cluster_state { CLUSTER_CONNECTING, CLUSTER_UP, CLUSTER_FAILED, CLUSTER_CLOSED };
 
-enum { TIMER_REQUEST = 16, TIMER_NODE = 17, TIMER_LOOKUP = 18, TIMER_CLUSTER = 19 }; /* further owners start at 32 */
+enum {
+    TIMER_REQUEST = 16,
+    TIMER_NODE,
+    TIMER_LOOKUP,
+    TIMER_CLUSTER,
+    TIMER_TOPOLOGY,
+    TIMER_SCHEMA,
+    TIMER_CONTROL,
+    TIMER_AGREEMENT,
+}; /* further owners start at 32 */
 
-/* A node is known by its id; its address is an attribute. One pool of connections belongs to it. */
+/* A node is known by its host id, once the cluster has told it; its address is an attribute. One pool of connections belongs to
+ * it. A node that has left the cluster is removed: it lives on until its last connection has closed. */
 struct node {
-    struct list link;
+    struct list link; /* in the cluster's nodes, or removed */
     struct cluster *cluster;
-    uint64_t id;
+    struct plan_node plan; /* its id, distance, and whether requests go there */
     struct cqlua_address address;
-    struct text *name;           /* the address as text: history entries refer to it */
-    struct list links;           /* the pool: all connections, in any state but closed */
-    uint32_t links_count;        /* that are not draining */
-    uint32_t ready_count;        /* that are ready, or switch the keyspace */
-    uint32_t failures;           /* attempts to connect that failed, since the last success */
-    bool is_refused;             /* it answered, and trying again would not help (C1) */
+    uint8_t host_id[HOST_ID];
+    bool has_host_id;
+    bool is_contact_point;
+    bool is_removed;
+    bool is_told;                             /* by the topology being applied */
+    struct text *dc, *rack, *release_version; /* references; NULL: not known */
+    const char *host;                         /* the contact point's name that it was found by: the lookup's; NULL: none */
+    struct text *name;                        /* the address as text: history entries refer to it */
+    struct list links;                        /* the pool: all connections, in any state but closed */
+    uint32_t links_count;                     /* that are not draining */
+    uint32_t ready_count;                     /* that are ready, or switch the keyspace */
+    uint32_t failures;                        /* attempts to connect that failed, since the last success */
+    bool is_refused;                          /* it answered, and trying again would not help (C1) */
     bool is_replacing;           /* a connection was closed on purpose, and its successor is on its way: requests wait for it */
     struct failure failure;      /* the last */
     int64_t tried_us, failed_us; /* when the last attempt to connect began, and when one last failed */
@@ -42,16 +62,18 @@ struct cqlua_link {
     struct list asking; /* in the cluster's `asking` while credentials are to be asked for */
     struct node *node;
     struct connection connection;
+    struct filter *filter; /* session/filter.h: hears what the transport tells; NULL: the link does */
     void *pipe;
     bool has_pipe;
     bool is_counted_ready; /* in node->ready_count */
     bool is_draining;      /* no longer in node->links_count */
     bool is_write_blocked; /* the pipe took less than was given: wait for cqlua_link_writable */
+    uint32_t answers_seen; /* of the connection's */
     int64_t question;      /* EXPECT_CREDENTIALS: the owner's, 0 if none was asked */
     int64_t exchange;      /* its first question; 0: none yet */
 };
 
-/* A contact point that is a name. */
+/* A contact point: a name, or an address, which needs no resolver. */
 struct cqlua_lookup {
     struct list link;
     struct cluster *cluster;
@@ -69,6 +91,7 @@ struct cluster_options {
     uint32_t connections_min, connections_max;
     bool uses_server_timestamps; /* requests carry none of their own */
     enum cqlua_log_level log_level;
+    bool has_discovery;          /* other nodes than the contact points are found */
 };
 
 struct cluster {
@@ -82,10 +105,17 @@ struct cluster {
     int version; /* to try; agreed once UP */
     bool is_version_agreed;
     struct text *keyspace; /* to be in before the first connection counts (C1: unknown is an error); NULL: none */
-    struct list nodes, lookups;
+    struct list nodes, removed, lookups;
     uint32_t nodes_count;
     uint64_t next_node_id, next_serial;
-    struct node *turn;                                    /* whose turn it is: round robin; NULL: the first */
+    struct plan_policy policy; /* the owner's, before cluster_connect */
+    bool is_arranged;          /* plan_nodes has all of `nodes` */
+    struct plan_nodes plan_nodes;
+    struct replicas replicas;
+    struct plan_node **by_number; /* the nodes that its ring was made of; NULL: one that has been removed */
+    uint32_t by_number_count;
+    struct control control;
+    struct agreement agreement;
     struct timer timer;                                   /* CONNECTING: the deadline */
     struct failure failure;                               /* FAILED: why */
     struct list submitted, waiting, in_flight, completed; /* requests */
@@ -129,7 +159,7 @@ void cluster_flush(struct cluster *cluster);
 
 /* What a transport tells of a link; time is `cluster->now_us`. */
 void pool_connected(struct cqlua_link *link, int code, const char *reason);
-void pool_lost(struct cqlua_link *link, const char *reason);
+void pool_lost(struct cqlua_link *link, int code, const char *reason); /* the code counts unless the connection was ready */
 void pool_writable(struct cqlua_link *link);
 void lookup_done(struct cqlua_lookup *lookup, const struct cqlua_address *addresses, size_t count, const char *reason);
 
@@ -150,16 +180,29 @@ void cluster_fail(struct cluster *cluster); /* connecting has failed: cluster->f
 /* pool.c */
 enum pick { PICK_LINK, PICK_BUSY, PICK_NONE };
 /* The connection for the request's next attempt: BUSY if all that are up are full, or switch the keyspace. */
-enum pick pool_pick(struct cluster *cluster, const struct request *request, struct cqlua_link **link);
+enum pick pool_pick(struct cluster *cluster, struct request *request, struct cqlua_link **link);
 bool pool_has_other(const struct cluster *cluster, const struct node *node); /* another node is connected */
 void pool_open(struct node *node);                                           /* one more connection */
 void pool_changed(struct cqlua_link *link);                                  /* its connection's state changed */
 void pool_flush(struct cqlua_link *link);
 void pool_free_dead(struct cluster *cluster);
+void pool_heard(struct cqlua_link *link);                               /* bytes have arrived */
+struct cqlua_link *pool_any(struct cluster *cluster, uint64_t avoided); /* that is ready, of any node but that; NULL: none */
+struct cqlua_link *pool_link(struct node *node);                        /* of that node; NULL: none is ready */
+bool pool_is_write_blocked(const struct cluster *cluster);              /* nothing can be written to any node that is up */
+void pool_drain(struct node *node);                                     /* none of its connections takes another request */
 void node_time(struct node *node);
+void cluster_known(struct cluster *cluster); /* a node is ready, or the cluster was read: perhaps it is UP now */
 /* node.c */
 struct node *node_add(struct cluster *cluster, const struct cqlua_address *address); /* or the one there is; NULL: no memory */
 void node_free(struct node *node);
+void node_remove(struct node *node);  /* it has left the cluster; it is freed when its connections are */
+void node_changed(struct node *node); /* whether requests can go there */
+void node_said_up(struct cluster *cluster, const struct server_event *event);
+/* The cluster is as the topology says, which `asked` has told. */
+void nodes_apply(struct cluster *cluster, const struct topology *topology, struct node *asked);
+void nodes_arrange(struct cluster *cluster); /* their distances, and the nodes that plans give */
+void nodes_down(struct cluster *cluster);    /* the last connection is lost: contact points are resolved again */
 void lookup_start(struct cqlua_lookup *lookup);
 void connecting_failed(struct cluster *cluster, bool is_deadline); /* unless some node may still come up */
 /* log.c */
@@ -176,5 +219,9 @@ void request_lost(struct cluster *cluster, struct request *request, bool was_sen
 void request_time(struct cluster *cluster, struct request *request);
 void requests_fail_waiting(struct cluster *cluster, const struct failure *failure, const struct text *keyspace);
 void request_complete(struct cluster *cluster, struct request *request, struct cqlua_error *error);
+void request_send_now(struct cluster *cluster, struct request *request, struct cqlua_link *link); /* past those that wait */
+void request_enter_agreeing(struct cluster *cluster, struct request *request, struct list *waiting);
+void request_agreed(struct cluster *cluster, struct request *request, bool is_agreed);
+void requests_forget_node(struct cluster *cluster, struct node *node);
 
 #endif

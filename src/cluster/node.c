@@ -28,7 +28,8 @@ struct node *node_add(struct cluster *cluster, const struct cqlua_address *addre
         return NULL;
     }
     node->cluster = cluster;
-    node->id = ++cluster->next_node_id;
+    node->plan.id = ++cluster->next_node_id;
+    node->plan.distance = DISTANCE_LOCAL;
     node->address = *address;
     timer_init(&node->timer, TIMER_NODE);
     list_init(&node->links);
@@ -42,13 +43,50 @@ void node_free(struct node *node)
 {
     struct cluster *cluster = node->cluster;
     list_remove(&node->link);
-    cluster->nodes_count--;
-    text_unref(node->name);
+    if (!node->is_removed) cluster->nodes_count--;
+    struct text *texts[] = {node->name, node->dc, node->rack, node->release_version};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) text_unref(texts[i]);
     memory_free(cluster->memory, node, sizeof *node);
+}
+
+void node_remove(struct node *node)
+{
+    struct cluster *cluster = node->cluster;
+    node->is_removed = true;
+    cluster->nodes_count--;
+    list_remove(&node->link);
+    list_append(&cluster->removed, &node->link);
+    wheel_cancel(&cluster->wheel, &node->timer);
+    for (uint32_t i = 0; i < cluster->by_number_count; i++)
+        if (cluster->by_number[i] == &node->plan) cluster->by_number[i] = NULL;
+    node->plan.distance = DISTANCE_IGNORED; /* plans that still have it pass over it */
+    pool_drain(node);
+}
+
+void node_changed(struct node *node)
+{
+    node->plan.is_up = node->ready_count > 0 || node->is_replacing;
+}
+
+/* A node that is connected needs no word; one that waits for its next attempt is tried at once, yet not by each of many words
+ * (fault 32). */
+void node_said_up(struct cluster *cluster, const struct server_event *event)
+{
+    for (struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next) {
+        struct node *node = container_of(at, struct node, link);
+        bool is_it = node->address.len == event->address_len &&
+                     memcmp(node->address.bytes, event->address, event->address_len) == 0;
+        if (!is_it || node->ready_count > 0 || !timer_is_armed(&node->timer)) continue;
+        if (cluster->now_us - node->tried_us < cluster->options.reconnect_min_us) continue;
+        node->failures = 0;
+        wheel_cancel(&cluster->wheel, &node->timer);
+        pool_open(node);
+    }
 }
 
 /* --- contact points -------------------------------------------------------------------------------------------------------- */
 
+/* Kept for addresses too: when every known node is dead, all contact points are looked up again. */
 static int add_lookup(struct cluster *cluster, const struct contact_point *point)
 {
     struct cqlua_lookup *lookup = memory_zero(cluster->memory, sizeof *lookup);
@@ -65,10 +103,7 @@ int cluster_add_contact_points(struct cluster *cluster, const char *list, uint16
     struct contact_point point;
     int got, rc = 0;
     while (rc == 0 && (got = contact_point_next(&list, default_port, &point)) != 0) {
-        struct cqlua_address address;
-        if (got < 0) rc = got;
-        else if (!address_parse(point.host, point.port, &address)) rc = add_lookup(cluster, &point);
-        else if (node_add(cluster, &address) == NULL) rc = CQLUA_ENO_MEMORY;
+        rc = got < 0 ? got : add_lookup(cluster, &point);
     }
     return rc;
 }
@@ -86,7 +121,12 @@ static void lookup_failed(struct cqlua_lookup *lookup, const char *reason)
 void lookup_start(struct cqlua_lookup *lookup)
 {
     struct cluster *cluster = lookup->cluster;
+    struct cqlua_address address;
     if (cluster->state > CLUSTER_UP) return;
+    if (address_parse(lookup->point.host, lookup->point.port, &address)) {
+        lookup_done(lookup, &address, 1, NULL);
+        return;
+    }
     int rc = cluster->transport.ops->resolve(cluster->transport.self, lookup, lookup->point.host);
     lookup->is_asked = rc == 0;
     if (rc != 0) lookup_failed(lookup, cqlua_strerror(rc));
@@ -104,8 +144,25 @@ void lookup_done(struct cqlua_lookup *lookup, const struct cqlua_address *addres
     for (size_t i = 0; i < count; i++) {
         struct cqlua_address address = addresses[i];
         address.port = lookup->point.port;
+        uint32_t known = cluster->nodes_count;
         struct node *node = node_add(cluster, &address);
-        if (node != NULL && list_is_empty(&node->links) && !timer_is_armed(&node->timer)) pool_open(node);
+        if (node == NULL) continue;
+        node->is_contact_point = true;
+        bool is_named = !address_parse(lookup->point.host, lookup->point.port, &address);
+        if (cluster->nodes_count > known && is_named) node->host = lookup->point.host; /* lookups outlive nodes */
+        if (list_is_empty(&node->links) && !timer_is_armed(&node->timer)) pool_open(node);
+    }
+    nodes_arrange(cluster);
+}
+
+void nodes_down(struct cluster *cluster)
+{
+    for (struct list *at = cluster->lookups.next; at != &cluster->lookups; at = at->next) {
+        struct cqlua_lookup *lookup = container_of(at, struct cqlua_lookup, link);
+        if (lookup->is_asked || timer_is_armed(&lookup->timer)) continue;
+        int64_t delay_us = backoff_delay_us(&cluster->random, 1, cluster->options.reconnect_min_us,
+                                            cluster->options.reconnect_max_us);
+        wheel_arm(&cluster->wheel, &lookup->timer, cluster->now_us + delay_us);
     }
 }
 

@@ -5,7 +5,7 @@
 enum plan_distance plan_distance(const struct plan_policy *policy, const struct cqlua_address *address, const struct text *dc,
                                  const struct text *rack)
 {
-    if (!filter_passes(&policy->filter, address)) return DISTANCE_IGNORED;
+    if (!address_filter_passes(&policy->filter, address)) return DISTANCE_IGNORED;
     bool is_local = policy->local_dc == NULL || dc == NULL || text_equal(policy->local_dc, dc);
     if (!is_local) return policy->uses_remote ? DISTANCE_REMOTE : DISTANCE_IGNORED;
     return policy->local_rack != NULL && text_equal(policy->local_rack, rack) ? DISTANCE_RACK : DISTANCE_LOCAL;

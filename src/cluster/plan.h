@@ -13,7 +13,7 @@
 
 #include "base/random.h"
 #include "base/text.h"
-#include "cluster/filter.h"
+#include "cluster/address_filter.h"
 #include "cluster/replicas.h"
 
 enum {
@@ -58,7 +58,7 @@ struct plan_policy {
     struct text *local_dc;   /* NULL: not known, all are local */
     struct text *local_rack; /* NULL: none */
     bool uses_remote;        /* whether requests may go to other data centres */
-    struct filter filter;
+    struct address_filter filter;
 };
 
 /* Where a node is. A node whose data centre is not known yet (dc NULL) is local: it is a contact point. */

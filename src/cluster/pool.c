@@ -3,6 +3,7 @@
 
 #include "cluster/backoff.h"
 #include "cluster/cluster.h"
+#include "protocol/token.h"
 
 /* --- opening --------------------------------------------------------------------------------------------------------------- */
 
@@ -31,6 +32,7 @@ static void schedule(struct node *node)
     struct cluster *cluster = node->cluster;
     const struct cluster_options *options = &cluster->options;
     if (cluster->state > CLUSTER_UP || timer_is_armed(&node->timer)) return;
+    if (node->is_removed || node->plan.distance == DISTANCE_IGNORED) return;
     bool is_first = cluster->state == CLUSTER_CONNECTING;
     if (is_first && node->is_refused) return;
     int64_t first_us = (int64_t)CONNECT_BACKOFF_MIN * 1000, first_max_us = 20 * first_us;
@@ -70,13 +72,18 @@ void pool_connected(struct cqlua_link *link, int code, const char *reason)
 {
     if (link->connection.state != CONNECTION_EXPECT_PIPE) return;
     if (code == 0) connection_step(&link->connection, CONNECTION_PIPE_OPEN, link->node->cluster->now_us);
-    else connection_fail(&link->connection, CQLUA_ECONNECT_FAILED, reason);
+    else connection_fail(&link->connection, code == CQLUA_ETLS_FAILED ? code : CQLUA_ECONNECT_FAILED, reason);
 }
 
-void pool_lost(struct cqlua_link *link, const char *reason)
+void pool_lost(struct cqlua_link *link, int code, const char *reason)
 {
     bool is_up = link->is_counted_ready;
-    connection_fail(&link->connection, is_up ? CQLUA_ECONNECTION_LOST : CQLUA_ECONNECT_FAILED, reason);
+    char text[FAILURE_TEXT];
+    if (link->connection.state == CONNECTION_EXPECT_SUPPORTED && !link->connection.config->is_encrypted) {
+        snprintf(text, sizeof text, "%.200s before the first answer: if this port wants TLS, set tls", reason);
+        reason = text;
+    }
+    connection_fail(&link->connection, is_up ? CQLUA_ECONNECTION_LOST : code, reason);
 }
 
 void pool_writable(struct cqlua_link *link)
@@ -92,7 +99,7 @@ void pool_flush(struct cqlua_link *link)
     if (bytes.len == 0 || link->is_write_blocked || link->connection.state == CONNECTION_CLOSED) return;
     int64_t wrote = transport->ops->write(transport->self, link->pipe, bytes.base, bytes.len);
     if (wrote < 0) {
-        pool_lost(link, "writing to the server failed");
+        pool_lost(link, CQLUA_ECONNECT_FAILED, "writing to the server failed");
         return;
     }
     connection_sent(&link->connection, (size_t)wrote);
@@ -111,6 +118,7 @@ static void stop_counting_ready(struct cqlua_link *link)
 static void came_up(struct cluster *cluster)
 {
     cluster->state = CLUSTER_UP;
+    cluster->is_unsettled = true;
     wheel_cancel(&cluster->wheel, &cluster->timer);
     for (struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next) {
         struct node *node = container_of(at, struct node, link);
@@ -118,9 +126,26 @@ static void came_up(struct cluster *cluster)
     }
 }
 
+/* A node that requests may go to is connected, and there is nothing to be learnt first. */
+static bool can_come_up(const struct cluster *cluster)
+{
+    if (cluster->state != CLUSTER_CONNECTING || !cluster->control.has_read) return false;
+    for (const struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next) {
+        const struct node *node = container_of(at, struct node, link);
+        if (node->ready_count > 0 && node->plan.distance != DISTANCE_IGNORED) return true;
+    }
+    return false;
+}
+
+void cluster_known(struct cluster *cluster)
+{
+    if (can_come_up(cluster)) came_up(cluster);
+}
+
 /* A connection goes on purpose: another takes its place at once, unless there are enough that are ready or on their way. */
 static void replace(struct node *node)
 {
+    if (node->is_removed || node->plan.distance == DISTANCE_IGNORED) return; /* it goes for good */
     node->is_replacing = true;
     if (node->links_count < node->cluster->options.connections_min) pool_open(node);
 }
@@ -141,7 +166,9 @@ static void became_ready(struct cqlua_link *link)
     node->failure.code = 0;
     cluster->is_version_agreed = true;
     log_connected(link);
-    if (cluster->state == CLUSTER_CONNECTING) came_up(cluster);
+    node_changed(node);
+    cluster_known(cluster);
+    control_turn(&cluster->control);
     if (node->links_count < cluster->options.connections_min) pool_open(node);
 }
 
@@ -151,7 +178,9 @@ static void began_to_drain(struct cqlua_link *link)
     stop_counting_ready(link);
     link->is_draining = true;
     node->links_count--;
+    control_lost(&node->cluster->control, link);
     replace(node);
+    node_changed(node);
 }
 
 /* Failures that the same attempt would meet again: the server was there and refused. */
@@ -222,7 +251,7 @@ static void node_failed(struct cqlua_link *link, bool was_ready)
 static void follow_up(struct cqlua_link *link, bool was_ready)
 {
     struct node *node = link->node;
-    if (node->cluster->state > CLUSTER_UP) return;
+    if (node->cluster->state > CLUSTER_UP || node->is_removed) return;
     bool is_on_purpose = link->connection.failure.code == 0 || is_use_refused(link, was_ready);
     if (is_on_purpose) log_replaced(link);
     if (is_on_purpose) replace(node);
@@ -253,9 +282,13 @@ static void closed(struct cqlua_link *link)
     list_remove(&link->connection.output);
     list_remove(&link->link);
     list_append(&cluster->dead, &link->link);
+    control_lost(&cluster->control, link);
+    node_changed(node);
     if (is_use_refused(link, was_ready)) requests_fail_waiting(cluster, &link->connection.failure, link->connection.wanted);
     lose_attempts(link);
     follow_up(link, was_ready);
+    node_changed(node);
+    if (cluster->state == CLUSTER_UP && pool_any(cluster, 0) == NULL) nodes_down(cluster);
 }
 
 void pool_changed(struct cqlua_link *link)
@@ -282,6 +315,65 @@ void pool_free_dead(struct cluster *cluster)
         connection_dispose(&link->connection);
         memory_free(cluster->memory, link, sizeof *link);
     }
+    for (struct list *at = cluster->removed.next; at != &cluster->removed;) {
+        struct node *node = container_of(at, struct node, link);
+        at = at->next;
+        if (!list_is_empty(&node->links)) continue;
+        requests_forget_node(cluster, node);
+        node_free(node);
+    }
+}
+
+void pool_heard(struct cqlua_link *link)
+{
+    if (link->answers_seen == link->connection.answers) return;
+    link->answers_seen = link->connection.answers;
+    plan_node_answered(&link->node->plan);
+}
+
+struct cqlua_link *pool_link(struct node *node)
+{
+    for (struct list *at = node->links.next; at != &node->links; at = at->next) {
+        struct cqlua_link *link = container_of(at, struct cqlua_link, link);
+        if (link->is_counted_ready) return link;
+    }
+    return NULL;
+}
+
+struct cqlua_link *pool_any(struct cluster *cluster, uint64_t avoided)
+{
+    struct cqlua_link *link = NULL;
+    for (struct list *at = cluster->nodes.next; link == NULL && at != &cluster->nodes; at = at->next) {
+        struct node *node = container_of(at, struct node, link);
+        if (node->plan.id != avoided) link = pool_link(node);
+    }
+    return link;
+}
+
+/* Of every connection that is ready the output is full, because the server does not read (fault 26). */
+bool pool_is_write_blocked(const struct cluster *cluster)
+{
+    bool is_any_full = false;
+    for (const struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next) {
+        const struct node *node = container_of(at, struct node, link);
+        for (const struct list *in = node->links.next; in != &node->links; in = in->next) {
+            const struct cqlua_link *link = container_of(in, struct cqlua_link, link);
+            if (!link->is_counted_ready) continue;
+            if (outbound_pending(&link->connection.outbound) < LIMIT_OUTPUT_BYTES) return false;
+            is_any_full = true;
+        }
+    }
+    return is_any_full;
+}
+
+void pool_drain(struct node *node)
+{
+    wheel_cancel(&node->cluster->wheel, &node->timer);
+    for (struct list *at = node->links.next; at != &node->links; at = at->next) {
+        struct connection *connection = &container_of(at, struct cqlua_link, link)->connection;
+        if (connection->state == CONNECTION_READY || connection->state == CONNECTION_SWITCHING) connection_drain(connection);
+        else if (connection->state < CONNECTION_READY) connection_fail(connection, 0, "the node is not needed any more");
+    }
 }
 
 /* --- choosing -------------------------------------------------------------------------------------------------------------- */
@@ -291,11 +383,6 @@ static void grow(struct node *node)
 {
     bool may_grow = node->links_count < node->cluster->options.connections_max && !timer_is_armed(&node->timer);
     if (node->links_count == node->ready_count && may_grow) pool_open(node);
-}
-
-static bool is_up(const struct node *node)
-{
-    return node->ready_count > 0 || node->is_replacing;
 }
 
 static enum pick node_pick(struct node *node, const struct request *request, struct cqlua_link **chosen)
@@ -313,31 +400,50 @@ static enum pick node_pick(struct node *node, const struct request *request, str
     if (best != NULL) return PICK_LINK;
     if (elsewhere != NULL) connection_switch(&elsewhere->connection, request->keyspace, node->cluster->now_us);
     else if (node->ready_count > 0 && !is_switching) grow(node);
-    return is_up(node) ? PICK_BUSY : PICK_NONE;
+    return node->plan.is_up ? PICK_BUSY : PICK_NONE;
 }
 
-static struct node *node_after(const struct cluster *cluster, const struct node *node)
+/* Where the request's partition is, if its values or the user told its key. */
+static struct replica_set replicas_for(struct cluster *cluster, struct request *request)
 {
-    struct list *next = node == NULL ? cluster->nodes.next : node->link.next;
-    if (next == &cluster->nodes) next = next->next;
-    return container_of(next, struct node, link);
+    struct replica_set none = {0};
+    if (cluster->replicas.ring == NULL || request->prepared == NULL || request->kind != REQUEST_EXECUTE) return none;
+    const struct metadata *params = request->prepared->params;
+    if (request->token_state == TOKEN_UNKNOWN) {
+        bool is_known = token_of_values(request->parameters.values, params->key_indexes, params->key_count, &request->token);
+        request->token_state = is_known ? TOKEN_KNOWN : TOKEN_NONE;
+    }
+    if (request->token_state == TOKEN_NONE) return none;
+    return replicas_of(&cluster->replicas, params->columns[params->key_indexes[0]].keyspace, request->token);
 }
 
-enum pick pool_pick(struct cluster *cluster, const struct request *request, struct cqlua_link **link)
+static enum pick plan_pick(struct cluster *cluster, struct request *request, struct cqlua_link **link)
+{
+    struct plan_request asked = {.replicas = replicas_for(cluster, request),
+                                 .by_number = cluster->by_number,
+                                 .is_conditional = request->is_conditional,
+                                 .tried = request->tried,
+                                 .tried_count = request->tried_count};
+    struct plan plan;
+    bool is_any_up = false;
+    plan_begin(&plan, &cluster->plan_nodes, &asked, &cluster->random);
+    for (struct plan_node *next; (next = plan_next(&plan)) != NULL;) {
+        is_any_up = true;
+        if (node_pick(container_of(next, struct node, plan), request, link) == PICK_LINK) return PICK_LINK;
+    }
+    return is_any_up ? PICK_BUSY : PICK_NONE;
+}
+
+enum pick pool_pick(struct cluster *cluster, struct request *request, struct cqlua_link **link)
 {
     if (request->pinned != NULL) {
         enum pick pick = node_pick(request->pinned, request, link);
         if (pick != PICK_NONE || request->kind == REQUEST_REPREPARE) return pick;
     }
-    const struct node *avoided = request->node != NULL && pool_has_other(cluster, request->node) ? request->node : NULL;
-    bool is_any_up = false;
-    for (uint32_t i = 0; i < cluster->nodes_count; i++) {
-        struct node *node = cluster->turn = node_after(cluster, cluster->turn);
-        if (node == avoided || !is_up(node)) continue;
-        is_any_up = true;
-        if (node_pick(node, request, link) == PICK_LINK) return PICK_LINK;
-    }
-    return is_any_up ? PICK_BUSY : PICK_NONE;
+    enum pick pick = plan_pick(cluster, request, link);
+    if (pick != PICK_NONE || request->tried_count == 0) return pick;
+    request->tried_count = 0; /* all have failed at it: from the beginning */
+    return plan_pick(cluster, request, link);
 }
 
 bool pool_has_other(const struct cluster *cluster, const struct node *node)

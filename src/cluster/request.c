@@ -17,9 +17,11 @@ void request_init(struct request *request, struct memory *memory, enum request_k
     request->kind = (uint8_t)kind;
     request->attempt.kind = ATTEMPT_REQUEST;
     request->attempt.stream = -1;
-    request->is_idempotent = request->is_tracing = request->may_have_executed = false;
+    request->is_idempotent = request->is_tracing = request->is_conditional = request->may_have_executed = false;
     request->needs = 0;
     request->reprepares = 0;
+    request->tried_count = 0;
+    request->token_state = TOKEN_UNKNOWN;
     request->text = request->payload = slice(NULL, 0);
     request->prepared = NULL;
     request->batch = NULL;
@@ -34,6 +36,7 @@ void request_init(struct request *request, struct memory *memory, enum request_k
     request->result.kind = RESULT_VOID;
     request->bytes_in = request->bytes_out = 0;
     request->sent_us = 0;
+    request->agreed = -1;
 }
 
 /* The metadata references of a result that nobody took. */
@@ -108,12 +111,24 @@ static bool may_still_run(const struct cluster *cluster, const struct attempt *a
     return attempt_was_sent(attempt) || cluster->state <= CLUSTER_UP;
 }
 
+/* The attempt at hand has ended: its node has one less. */
+static void end_attempt(const struct request *request)
+{
+    request->node->plan.in_flight--;
+}
+
+static void orphan(struct cluster *cluster, struct request *request)
+{
+    end_attempt(request);
+    connection_orphan(request->attempt.connection, &request->attempt, cluster->now_us);
+}
+
 void request_complete(struct cluster *cluster, struct request *request, struct cqlua_error *error)
 {
     wheel_cancel(&cluster->wheel, &request->timer);
     if (request->attempt.stream >= 0) {
         if (may_still_run(cluster, &request->attempt)) request->may_have_executed = true;
-        connection_orphan(request->attempt.connection, &request->attempt, cluster->now_us);
+        orphan(cluster, request);
         history_end(&request->history, error == NULL ? 0 : error->code, cluster->now_us);
     }
     if (error != NULL && !error_is_constant(error)) {
@@ -124,6 +139,8 @@ void request_complete(struct cluster *cluster, struct request *request, struct c
     request->error = error;
     enter(cluster, request, REQUEST_COMPLETED, &cluster->completed);
     if (request->kind == REQUEST_REPREPARE) end_reprepare(cluster, container_of(request, struct reprepare, request));
+    if (request->kind == REQUEST_CONTROL) control_answered(&cluster->control);
+    if (request->kind == REQUEST_AGREEMENT) agreement_answered(&cluster->agreement);
 }
 
 static void fail(struct cluster *cluster, struct request *request, const struct failure *failure)
@@ -204,6 +221,12 @@ static struct message message_of(struct request *request, int version)
         message.text = request->text;
         message.keyspace = keyspace;
         break;
+    case REQUEST_AGREEMENT:
+    case REQUEST_CONTROL:
+        message.opcode = request->attempt.kind == ATTEMPT_REGISTER ? OP_REGISTER : OP_QUERY;
+        message.events = EVENT_TOPOLOGY | EVENT_STATUS | EVENT_SCHEMA;
+        message.text = request->text;
+        break;
     case REQUEST_QUERY:
     case REQUEST_USE:
         message.opcode = OP_QUERY;
@@ -255,10 +278,20 @@ static void send(struct cluster *cluster, struct request *request, struct cqlua_
         return;
     }
     enter(cluster, request, REQUEST_IN_FLIGHT, &cluster->in_flight);
+    link->node->plan.in_flight++;
     request->sent_us = cluster->now_us;
     request->bytes_out += request->attempt.bytes_out;
     history_begin(&request->history, link->node->name, cluster->now_us);
     arm(cluster, request);
+}
+
+void request_send_now(struct cluster *cluster, struct request *request, struct cqlua_link *link)
+{
+    cluster_submit(cluster, request);
+    request->submitted_us = cluster->now_us;
+    request->deadline_us = cluster->now_us + (int64_t)request->timeout_ms * 1000;
+    wheel_arm(&cluster->wheel, &request->timer, request->deadline_us);
+    send(cluster, request, link);
 }
 
 /* No node has a connection: each says why. */
@@ -310,6 +343,7 @@ static bool fails_for_version(struct cluster *cluster, struct request *request)
 void requests_assign(struct cluster *cluster)
 {
     struct list *at = cluster->waiting.next;
+    if (cluster->state == CLUSTER_CONNECTING) return;
     while (at != &cluster->waiting) {
         struct request *request = container_of(at, struct request, link);
         struct cqlua_link *link = NULL;
@@ -317,10 +351,7 @@ void requests_assign(struct cluster *cluster)
         if (fails_for_version(cluster, request)) continue;
         switch (pool_pick(cluster, request, &link)) {
         case PICK_LINK: send(cluster, request, link); break;
-        case PICK_NONE:
-            if (cluster->state == CLUSTER_CONNECTING) return;
-            fail_no_nodes(cluster, request);
-            break;
+        case PICK_NONE: fail_no_nodes(cluster, request); break;
         case PICK_BUSY:
             if (request->pinned == NULL) return; /* first in, first out */
             break;
@@ -342,6 +373,8 @@ static bool try_again(struct cluster *cluster, struct request *request, enum ret
     if (cluster->now_us >= request->deadline_us) return false;
     if (request->pinned != NULL || (retry == RETRY_NEXT && !has_elsewhere(cluster, request, code))) return false;
     request->retries_left--;
+    if (retry == RETRY_NEXT && request->tried_count < sizeof request->tried / sizeof request->tried[0])
+        request->tried[request->tried_count++] = request->node->plan.id;
     cluster->retries++;
     request->reprepares = 0;
     release_block(request);
@@ -349,7 +382,7 @@ static bool try_again(struct cluster *cluster, struct request *request, enum ret
     return true;
 }
 
-void request_lost(struct cluster *cluster, struct request *request, bool was_sent, const struct failure *failure)
+static void lost(struct cluster *cluster, struct request *request, bool was_sent, const struct failure *failure)
 {
     enum effect effect = failed_attempt_effect(CQLUA_ECONNECTION_LOST, was_sent);
     history_end(&request->history, CQLUA_ECONNECTION_LOST, cluster->now_us);
@@ -364,12 +397,21 @@ void request_lost(struct cluster *cluster, struct request *request, bool was_sen
     fail(cluster, request, &lost);
 }
 
+void request_lost(struct cluster *cluster, struct request *request, bool was_sent, const struct failure *failure)
+{
+    end_attempt(request);
+    lost(cluster, request, was_sent, failure);
+}
+
 static void expire(struct cluster *cluster, struct request *request)
 {
     struct failure failure;
     double waited = (double)request->timeout_ms / 1e3;
     cluster->timeouts++;
-    if (request->state == REQUEST_WAITING && cluster->state == CLUSTER_CONNECTING)
+    if (request->state == REQUEST_WAITING && pool_is_write_blocked(cluster))
+        failure_set(&failure, CQLUA_EWRITE_QUEUE_FULL,
+                    "the request waited %.3f s, and no node reads what was sent before it: is the server overloaded?", waited);
+    else if (request->state == REQUEST_WAITING && cluster->state == CLUSTER_CONNECTING)
         failure_set(&failure, CQLUA_ETIMEOUT, "no connection was ready within the request's %.3f s", waited);
     else if (request->state == REQUEST_WAITING)
         failure_set(&failure, CQLUA_ETIMEOUT,
@@ -380,8 +422,32 @@ static void expire(struct cluster *cluster, struct request *request)
     fail(cluster, request, &failure);
 }
 
+/* --- schema agreement ------------------------------------------------------------------------------------------------------ */
+
+void request_enter_agreeing(struct cluster *cluster, struct request *request, struct list *waiting)
+{
+    enter(cluster, request, REQUEST_AGREEING, waiting);
+}
+
+void request_agreed(struct cluster *cluster, struct request *request, bool is_agreed)
+{
+    request->agreed = is_agreed;
+    request_complete(cluster, request, NULL);
+}
+
+/* One node always agrees with itself. */
+static bool must_agree(const struct cluster *cluster, const struct request *request)
+{
+    bool is_users = request->kind == REQUEST_QUERY || request->kind == REQUEST_EXECUTE;
+    return is_users && request->result.kind == RESULT_SCHEMA_CHANGE && cluster->state == CLUSTER_UP;
+}
+
 void request_time(struct cluster *cluster, struct request *request)
 {
+    if (request->state == REQUEST_AGREEING) {
+        request_agreed(cluster, request, false);
+        return;
+    }
     if (cluster->now_us >= request->deadline_us) {
         expire(cluster, request);
         return;
@@ -389,7 +455,8 @@ void request_time(struct cluster *cluster, struct request *request)
     if (request->state == REQUEST_IN_FLIGHT && can_move(request) && pool_has_other(cluster, request->node)) {
         if (may_still_run(cluster, &request->attempt)) request->may_have_executed = true;
         history_end(&request->history, CQLUA_ETIMEOUT, cluster->now_us);
-        connection_orphan(request->attempt.connection, &request->attempt, cluster->now_us);
+        plan_node_timed_out(&request->node->plan);
+        orphan(cluster, request);
         if (try_again(cluster, request, RETRY_NEXT, CQLUA_ETIMEOUT)) return;
     }
     wheel_arm(&cluster->wheel, &request->timer, request->deadline_us);
@@ -403,6 +470,28 @@ void requests_fail_waiting(struct cluster *cluster, const struct failure *failur
         at = at->next;
         if (text_equal(request->keyspace, keyspace)) fail(cluster, request, failure);
     }
+}
+
+/* --- a node that is gone ---------------------------------------------------------------------------------------------------- */
+
+static void forget_in(struct list *requests, const struct node *node)
+{
+    for (struct list *at = requests->next; at != requests; at = at->next) {
+        struct request *request = container_of(at, struct request, link);
+        if (request->node == node) request->node = NULL;
+        if (request->pinned == node) request->pinned = NULL;
+    }
+}
+
+void requests_forget_node(struct cluster *cluster, struct node *node)
+{
+    struct failure failure;
+    failure_set(&failure, CQLUA_ECONNECTION_LOST, "the node %s has left the cluster", node->name->chars);
+    while (!list_is_empty(&node->repreparing)) /* not sent: nothing of the node is in flight any more */
+        fail(cluster, &container_of(node->repreparing.next, struct reprepare, link)->request, &failure);
+    forget_in(&cluster->waiting, node);
+    forget_in(&cluster->submitted, node);
+    forget_in(&cluster->completed, node);
 }
 
 /* --- statements that a node has forgotten ---------------------------------------------------------------------------------- */
@@ -515,7 +604,7 @@ static void answered_error(struct cluster *cluster, struct request *request, str
     struct server_error said;
     if (decode_error(request->attempt.connection->version, reader, &said) != 0) {
         connection_fail(request->attempt.connection, CQLUA_EPROTOCOL, "the server sent a broken ERROR");
-        request_lost(cluster, request, true, &request->attempt.connection->failure);
+        lost(cluster, request, true, &request->attempt.connection->failure);
         return;
     }
     int code = server_code_error(said.code);
@@ -550,7 +639,9 @@ static void answered_result(struct cluster *cluster, struct request *request, st
     if (rc == 0) {
         if (request->result.kind == RESULT_ROWS) learn_columns(cluster, request);
         history_end(&request->history, 0, cluster->now_us);
-        request_complete(cluster, request, NULL);
+        if (!must_agree(cluster, request)) request_complete(cluster, request, NULL);
+        else if (cluster->nodes_count == 1) request_agreed(cluster, request, true);
+        else agreement_wait(&cluster->agreement, request);
         return;
     }
     request->result.kind = RESULT_VOID;
@@ -574,6 +665,10 @@ void request_answered(struct cluster *cluster, struct request *request)
     if (reader.error != 0) {
         connection_fail(attempt->connection, CQLUA_EPROTOCOL, "the server sent a broken message");
         request_lost(cluster, request, true, &attempt->connection->failure);
-    } else if (attempt->opcode == OP_ERROR) answered_error(cluster, request, &reader);
+        return;
+    }
+    end_attempt(request);
+    if (attempt->opcode == OP_ERROR) answered_error(cluster, request, &reader);
+    else if (attempt->opcode == OP_READY) request_complete(cluster, request, NULL); /* to REGISTER */
     else answered_result(cluster, request, &reader);
 }

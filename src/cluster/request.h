@@ -4,6 +4,7 @@
  *   SUBMITTED --first turn--> WAITING --a connection has room--> IN_FLIGHT --answer--> COMPLETED
  *                                ^                                  |  |
  *                                +------- retried, not sent --------+  +--UNPREPARED--> REPREPARING --known again--> WAITING
+ *   IN_FLIGHT --the schema was changed--> AGREEING --the nodes agree, or time is up--> COMPLETED
  *   any state --deadline, cancel, close--> COMPLETED */
 #ifndef CQLUA_CLUSTER_REQUEST_H
 #define CQLUA_CLUSTER_REQUEST_H
@@ -17,6 +18,7 @@ enum request_state {
     REQUEST_WAITING,
     REQUEST_IN_FLIGHT,
     REQUEST_REPREPARING,
+    REQUEST_AGREEING, /* the schema was changed, and the nodes do not agree yet */
     REQUEST_COMPLETED,
 };
 enum request_kind {
@@ -26,7 +28,11 @@ enum request_kind {
     REQUEST_PREPARE,
     REQUEST_USE,       /* is the keyspace there? Below v5 being in it is the answer */
     REQUEST_REPREPARE, /* the cluster's own: PREPARE on one node, for those that wait on it */
+    REQUEST_CONTROL,   /* the cluster's own: a question of the control connection */
+    REQUEST_AGREEMENT, /* the cluster's own: which schema nodes have */
 };
+
+enum token_state { TOKEN_UNKNOWN, TOKEN_KNOWN, TOKEN_NONE }; /* UNKNOWN: nobody has looked yet */
 
 struct request {
     struct list link; /* by state: submitted, waiting, in flight, a node's repreparing waiters, completed */
@@ -34,6 +40,7 @@ struct request {
     uint8_t kind; /* enum request_kind */
     bool is_idempotent;
     bool is_tracing;
+    bool is_conditional;    /* a statement with IF */
     uint8_t needs;          /* the lowest protocol version that can say it; 0: any */
     uint8_t batch_kind;     /* BATCH: enum cqlua_batch_kind */
     bool may_have_executed; /* an attempt may have had an effect */
@@ -43,7 +50,11 @@ struct request {
     int32_t timeout_ms, attempt_timeout_ms;
     int64_t submitted_us; /* the turn that first saw it: deadlines and queue time start there */
     int64_t deadline_us, attempt_deadline_us;
-    int64_t sent_us; /* when the last attempt's frame was queued */
+    int64_t sent_us;                       /* when the last attempt's frame was queued */
+    uint64_t tried[LIMIT_MAX_RETRIES + 1]; /* ids of the nodes that failed at it */
+    uint8_t tried_count;
+    uint8_t token_state; /* enum token_state */
+    int64_t token;       /* KNOWN: of its partition */
 
     /* the message; the slices are the owner's memory until completion */
     struct cqlua_slice text;                    /* BATCH: its entries */
@@ -56,7 +67,7 @@ struct request {
 
     /* the live attempt */
     struct attempt attempt;
-    struct node *node;         /* of the last attempt */
+    struct node *node;         /* of the last attempt; NULL: none, or it has left the cluster */
     struct node *pinned;       /* REPREPARE: the only node to go to; EXECUTE: the one that was just told the statement; or NULL */
     struct metadata *expected; /* the metadata whose id the attempt sent: a reference */
     struct history history;
@@ -66,6 +77,7 @@ struct request {
     struct cqlua_error *error;    /* NULL: success */
     struct result_message result; /* valid when there is no error; metadata references are in it */
     struct response_prefix prefix;
+    int8_t agreed;       /* 1, 0: whether the nodes agree about the schema that it changed; -1: it changed none */
     struct block *block; /* what the slices of result and prefix point into: a reference */
 };
 

@@ -99,7 +99,7 @@ struct attempt *connection_take_lost(struct connection *connection, int32_t *cur
 {
     for (; *cursor < LIMIT_STREAMS; ++*cursor) {
         struct attempt *attempt = streams_peek(&connection->streams, *cursor);
-        if (attempt == NULL || attempt->kind != ATTEMPT_REQUEST) continue;
+        if (attempt == NULL || attempt->kind > ATTEMPT_REGISTER) continue;
         streams_release(&connection->streams, *cursor, &attempt);
         attempt->stream = -1;
         return attempt;
@@ -281,7 +281,8 @@ static void ask_token(struct connection *connection, enum cqlua_sasl_step step, 
     else enter(connection, CONNECTION_EXPECT_CREDENTIALS);
 }
 
-/* SEC5: a secret goes only to an authenticator that is known for it, and in plain text only where nobody listens. */
+/* SEC5: unless TLS says who the server is, the password goes only to an authenticator that is known; a mechanism's tokens only to
+ * those that were named; and both in plain text only where nobody listens. */
 static const char *refusal(const struct connection *connection, struct cqlua_slice class_name)
 {
     const struct connection_config *config = connection->config;
@@ -290,9 +291,9 @@ static const char *refusal(const struct connection *connection, struct cqlua_sli
         return "the server asks for a user name and a password (%.*s): set auth";
     if (is_sasl && !authenticator_is_listed(class_name, config->sasl_classes))
         return "the server's authenticator %.*s is none that the SASL mechanism was given for: name its class if you trust it";
-    if (!is_sasl && !authenticator_is_known(class_name, config->authenticators))
+    if (!is_sasl && !config->is_verified && !authenticator_is_known(class_name, config->authenticators))
         return "the server's authenticator %.*s may not get the password: name it in `authenticators` if you trust it";
-    if (!connection->is_private && !config->allows_plaintext_auth)
+    if (!connection->is_private && !config->is_encrypted && !config->allows_plaintext_auth)
         return "the password for %.*s would travel unencrypted: use TLS, or set allow_plaintext_auth if the network is trusted";
     return NULL;
 }
@@ -479,13 +480,64 @@ void connection_switch(struct connection *connection, struct text *keyspace, int
 
 /* --- receiving ------------------------------------------------------------------------------------------------------------- */
 
+/* --- events ---------------------------------------------------------------------------------------------------------------- */
+
+void server_event_free(struct memory *memory, struct server_event *event)
+{
+    text_unref(event->keyspace);
+    text_unref(event->name);
+    memory_free(memory, event, sizeof *event);
+}
+
+static struct server_event *event_new(struct memory *memory, const struct event_message *said)
+{
+    struct server_event *event = memory_zero(memory, sizeof *event);
+    if (event == NULL) return NULL;
+    event->type = said->type;
+    event->is_up = slice_equal(said->change, slice_of("UP"));
+    event->is_dropped = slice_equal(said->change, slice_of("DROPPED"));
+    event->is_keyspace = slice_equal(said->schema.target, slice_of("KEYSPACE"));
+    event->port = said->port > 0 && said->port <= UINT16_MAX ? (uint16_t)said->port : 0;
+    event->address_len = (uint8_t)said->address.len;
+    if (said->address.len > 0) memcpy(event->address, said->address.base, said->address.len);
+    if (said->type != EVENT_SCHEMA) return event;
+    event->keyspace = text_new(memory, said->schema.keyspace);
+    if (said->schema.name.len > 0) event->name = text_new(memory, said->schema.name);
+    if (event->keyspace != NULL && (event->name != NULL || said->schema.name.len == 0)) return event;
+    server_event_free(memory, event);
+    return NULL;
+}
+
+/* Bounded, whatever the server sends (fault 31): what does not fit means that anything may have changed. */
+static void note_event(struct connection *connection, const struct inbound_frame *frame)
+{
+    struct connection_config *config = connection->config;
+    struct reader reader = reader_of(frame->body);
+    struct response_prefix prefix;
+    struct event_message said;
+    read_prefix(&reader, frame->header.flags, &prefix);
+    if (reader.error != 0 || decode_event(&reader, &said) != 0) {
+        protocol_failure(connection, "the server sent a broken EVENT");
+        return;
+    }
+    if (said.type == 0) return; /* one that is not known */
+    struct server_event *event = config->events_count < LIMIT_EVENTS ? event_new(config->memory, &said) : NULL;
+    if (event == NULL) {
+        config->has_lost_events = true;
+        return;
+    }
+    list_init(&event->link);
+    list_append(&config->events, &event->link);
+    config->events_count++;
+}
+
 /* A frame on the server's own streams: only events belong there; an ERROR says why the server gives the connection up. */
 static void server_stream(struct connection *connection, const struct inbound_frame *frame)
 {
     struct server_error error;
     struct reader reader = reader_of(frame->body);
-    if (frame->header.opcode == OP_EVENT && frame->header.stream == -1) return;
-    if (frame->header.opcode == OP_ERROR && decode_error(connection->version, &reader, &error) == 0)
+    if (frame->header.opcode == OP_EVENT && frame->header.stream == -1) note_event(connection, frame);
+    else if (frame->header.opcode == OP_ERROR && decode_error(connection->version, &reader, &error) == 0)
         refused(connection, &frame->header, &(struct reader){frame->body.base, reader.end, 0});
     else unexpected(connection, frame->header.opcode, "an event");
 }
@@ -498,6 +550,7 @@ static void request_answer(struct connection *connection, struct attempt *attemp
     attempt->block = block_ref(frame->block);
     attempt->bytes_in = (uint32_t)frame->wire_len;
     attempt->stream = -1;
+    connection->answers++;
     list_append(&connection->config->answers, &attempt->link);
 }
 
@@ -507,7 +560,9 @@ static struct attempt *take_waiting(struct connection *connection, const struct 
     int32_t stream = frame->header.stream;
     struct attempt *attempt = streams_peek(&connection->streams, stream);
     uint8_t opcode = frame->header.opcode;
-    if (attempt != NULL && attempt->kind == ATTEMPT_REQUEST && opcode != OP_RESULT && opcode != OP_ERROR) {
+    bool is_answer = opcode == OP_RESULT || opcode == OP_ERROR;
+    if (attempt != NULL && attempt->kind == ATTEMPT_REGISTER) is_answer = opcode == OP_READY || opcode == OP_ERROR;
+    if (attempt != NULL && attempt->kind <= ATTEMPT_REGISTER && !is_answer) {
         unexpected(connection, opcode, "RESULT or ERROR"); /* before the release: the attempt is among the lost ones */
         return NULL;
     }
@@ -515,7 +570,10 @@ static struct attempt *take_waiting(struct connection *connection, const struct 
     case STREAM_RESTING:
         protocol_failure(connection, "the server answered on a stream id on which nothing was asked");
         return NULL;
-    case STREAM_ORPHAN: connection->config->late_replies++; return NULL;
+    case STREAM_ORPHAN:
+        connection->config->late_replies++;
+        connection->answers++;
+        return NULL;
     case STREAM_ATTEMPT: break;
     }
     return attempt;
@@ -539,7 +597,7 @@ static void deliver(struct connection *connection, const struct inbound_frame *f
     }
     struct attempt *attempt = take_waiting(connection, frame);
     if (attempt == NULL) return;
-    if (attempt->kind == ATTEMPT_REQUEST) request_answer(connection, attempt, frame);
+    if (attempt->kind <= ATTEMPT_REGISTER) request_answer(connection, attempt, frame);
     else if (attempt->kind == ATTEMPT_HANDSHAKE) handshake_answer(connection, frame, now_us);
     else if (header->opcode == OP_SUPPORTED || header->opcode == OP_ERROR) connection->is_beating = false; /* it lives */
     else unexpected(connection, header->opcode, "SUPPORTED");
@@ -603,7 +661,9 @@ static void time_is_up(struct connection *connection, int64_t now_us)
         break;
     case CONNECTION_EXPECT_PIPE:
         connection_fail(connection, CQLUA_ECONNECT_FAILED,
-                        "the connection could not be made in time: is a firewall dropping it?");
+                        connection->config->is_encrypted
+                            ? "the connection and its TLS were not ready in time: does the server speak TLS on this port?"
+                            : "the connection could not be made in time: is a firewall dropping it?");
         break;
     case CONNECTION_EXPECT_SUPPORTED:
     case CONNECTION_EXPECT_READY:

@@ -24,7 +24,12 @@
 
 struct connection;
 
-enum attempt_kind { ATTEMPT_REQUEST, ATTEMPT_HANDSHAKE, ATTEMPT_HEARTBEAT };
+enum attempt_kind {
+    ATTEMPT_REQUEST,  /* answered by RESULT or ERROR */
+    ATTEMPT_REGISTER, /* a request too, answered by READY or ERROR */
+    ATTEMPT_HANDSHAKE,
+    ATTEMPT_HEARTBEAT,
+};
 
 /* One try of a message on one connection: made by whoever submits it, linked to its stream id until its answer. */
 struct attempt {
@@ -52,6 +57,19 @@ struct message {
     int events;
 };
 
+/* What the server told of its own accord (v4 section 4.2.6), to a connection that had asked for it. */
+struct server_event {
+    struct list link;
+    int type;                     /* EVENT_... bit */
+    bool is_up;                   /* STATUS: UP; else DOWN */
+    bool is_keyspace, is_dropped; /* SCHEMA: a keyspace changed, not something in one; it is gone */
+    uint8_t address[16];          /* STATUS, TOPOLOGY: whom it is about */
+    uint8_t address_len;
+    uint16_t port;
+    struct text *keyspace, *name; /* SCHEMA: references; name NULL: the keyspace itself */
+};
+void server_event_free(struct memory *memory, struct server_event *event);
+
 /* What connections share: options, and the queues that they report to. Times in microseconds. */
 struct connection_config {
     struct memory *memory;
@@ -59,6 +77,9 @@ struct connection_config {
     struct list answers; /* attempts of kind REQUEST that were answered */
     struct list changed; /* connections whose state changed */
     struct list output;  /* connections that have bytes to hand over */
+    struct list events;  /* struct server_event, the oldest first: whoever takes one frees it */
+    uint32_t events_count;
+    bool has_lost_events; /* there were more than LIMIT_EVENTS, or no memory: anything may have changed */
     int64_t heartbeat_interval_us, heartbeat_timeout_us;
     size_t max_frame;
     uint32_t max_in_flight;
@@ -69,6 +90,7 @@ struct connection_config {
     bool wants_lz4;                    /* if the server offers it */
     const struct string_pair *startup; /* options of STARTUP, COMPRESSION apart; the owner's memory */
     size_t startup_count;
+    bool is_encrypted, is_verified;  /* by TLS: all bytes are; the server is who it should be */
     uint64_t late_replies, orphaned; /* counters */
 };
 
@@ -91,7 +113,7 @@ struct connection {
     struct connection_config *config;
     enum connection_state state;
     uint8_t version;        /* of the protocol */
-    bool is_private;        /* loopback or encrypted: a password may travel */
+    bool is_private;        /* loopback: a password may travel unencrypted */
     bool is_keyspace_asked; /* SWITCHING: USE was sent */
     bool is_beating;        /* a heartbeat waits for its answer */
     struct text *keyspace;  /* the server's idea of it; NULL: none. A reference */
@@ -103,6 +125,7 @@ struct connection {
     struct timer timer;       /* the handshake's or USE's deadline; then the heartbeat */
     struct timer orphan_timer;
     int64_t last_received_us;
+    uint32_t answers;            /* to requests, late ones too: the node is alive in more than name */
     struct list changed, output; /* links in the config's queues */
     struct failure failure;      /* CLOSED: why; code 0: closed on purpose */
     uint8_t server_version;      /* the highest version that the server says it speaks; 0: unknown */

@@ -9,7 +9,7 @@ static const char *const known[] = {
 
 bool authenticator_is_listed(struct cqlua_slice class_name, struct cqlua_slice list)
 {
-    const char *at = list.base, *end = at + list.len;
+    const char *at = list.base, *end = list.len == 0 ? at : at + list.len;
     while (list.len > 0 && at <= end) {
         const char *comma = memchr(at, ',', (size_t)(end - at));
         const char *stop = comma == NULL ? end : comma;

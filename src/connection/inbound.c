@@ -157,8 +157,9 @@ static int too_old(uint8_t version, struct failure *failure)
 /* Looks at the frame at `at`, of which `have` > 0 bytes are there: its whole length, 0 without its header, or negative. */
 static int64_t measure(const struct inbound *inbound, const uint8_t *at, size_t have, struct failure *failure)
 {
-    if (at[0] == 0x81 || at[0] == 0x82) return too_old(at[0] & 0x7F, failure);
-    if (at[0] < 0x83 || at[0] > 0x8F) return not_cql(at, have, failure);
+    uint8_t first = (uint8_t)(at[0] ^ (inbound->takes_requests ? 0x80 : 0));
+    if (first == 0x81 || first == 0x82) return too_old(first & 0x7F, failure);
+    if (first < 0x83 || first > 0x8F) return not_cql(at, have, failure);
     if (have < FRAME_HEADER) return 0;
     struct frame_header header = frame_header_decode(at);
     if (header.length > inbound->max_frame) return too_large(inbound, header.length, failure);
@@ -175,13 +176,16 @@ static void hand_on(struct inbound_frame *frame, struct block *block, const uint
 
 /* --- what was compressed --------------------------------------------------------------------------------------------------- */
 
+static int not_lz4(struct failure *failure)
+{
+    failure_set(failure, CQLUA_EPROTOCOL, "the server sent compressed bytes that are no lz4 of the length announced");
+    return failure->code;
+}
+
 /* Unpacks `size` bytes into inbound->unpacked: 0, or a negative code. */
 static int unpack(struct inbound *inbound, const uint8_t *packed, size_t len, size_t size, struct failure *failure)
 {
-    if (!lz4_becomes(packed, len, size)) {
-        failure_set(failure, CQLUA_EPROTOCOL, "the server sent compressed bytes that are no lz4 of the length announced");
-        return failure->code;
-    }
+    if (!lz4_becomes(packed, len, size)) return not_lz4(failure);
     let_go(inbound, inbound->unpacked);
     inbound->unpacked = size > BLOCK_STANDARD ? block_spare(inbound->memory, size) : NULL;
     if (inbound->unpacked == NULL) inbound->unpacked = block_new(inbound->memory, size);
@@ -189,7 +193,8 @@ static int unpack(struct inbound *inbound, const uint8_t *packed, size_t len, si
         failure_set(failure, CQLUA_ENO_MEMORY, "out of memory while decompressing a message");
         return failure->code;
     }
-    return lz4_decompress(packed, len, inbound->unpacked->bytes, size);
+    /* liblz4 is stricter: it wants the last five bytes of a block to be literals */
+    return lz4_decompress(packed, len, inbound->unpacked->bytes, size) == 0 ? 0 : not_lz4(failure);
 }
 
 /* A compressed frame of v3 or v4: [int] the length of the body, and its lz4 block (v4 section 5). */

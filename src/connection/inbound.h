@@ -13,6 +13,7 @@ struct inbound {
     struct memory *memory;
     struct block *block;               /* where bytes are received; NULL until the first room is asked for */
     size_t start, end;                 /* [start, end) is received and not yet passed on */
+    bool takes_requests;               /* frames are a client's: the direction bit is not set */
     bool is_segmented;                 /* v5 after the handshake's first answer */
     bool is_lz4;                       /* lz4 was agreed: v5 segments, or frames below, may be compressed */
     struct block *payload;             /* of the self-contained segment being passed on: `block`, or one of its own */

@@ -1,10 +1,13 @@
-/* cqlua_session_open: where a session meets a loop. It chooses the transport, and lets the session join the loop. */
+/* cqlua_session_open: where a session meets a loop. It chooses the transport, puts TLS over it if that is asked for, and lets the
+ * session join the loop. */
 #include <cqlua.h>
 #include <cqlua/transport.h>
+#include <stdio.h>
 
 #include "io/lent_transport.h"
 #include "io/loop.h"
 #include "io/socket_transport.h"
+#include "io/tls_transport.h"
 #include "session/session.h"
 
 /* Who hears of the outcome: a callback, or a queue. */
@@ -31,22 +34,57 @@ static struct cqlua_allocator choose_allocator(const struct cqlua_options *optio
     return loop != NULL ? *loop_allocator(loop) : none;
 }
 
+/* The TLS that the options ask for; *context NULL: none. 0, or a code with a sentence. */
+static int make_context(const struct cqlua_options *options, const struct cqlua_allocator *allocator,
+                        struct tls_context **context, struct failure *failure)
+{
+    struct cqlua_options resolved;
+    *context = NULL;
+    if (options_resolve(&resolved, options, failure) != 0 || !resolved.tls) return failure->code;
+    *context = tls_context_new(&resolved, allocator, failure);
+    return failure->code;
+}
+
+int cqlua_options_check(const struct cqlua_options *options, char *text, size_t size)
+{
+    struct tls_context *context;
+    struct failure failure;
+    int rc = make_context(options, NULL, &context, &failure);
+    tls_context_free(context);
+    if (size > 0) snprintf(text, size, "%s", failure.text);
+    return rc;
+}
+
+/* The transport that reaches the world: of the loop, which then has *member, or the host's own. */
+static struct cqlua_transport *choose_transport(const struct cqlua_options *options, struct cqlua_loop *loop,
+                                                const struct cqlua_allocator *allocator, struct loop_member **member)
+{
+    struct cqlua_transport *theirs = HAS(options, transport) ? options->transport : NULL;
+    if (loop == NULL) return theirs;
+    if (theirs == NULL) return socket_transport_new(loop, allocator, member);
+    return lent_transport_new(loop, allocator, theirs, member);
+}
+
 static int open_session(struct cqlua_session **session, const struct cqlua_options *options, struct cqlua_loop *loop,
                         const struct outcome *to)
 {
     *session = NULL;
     if (options == NULL) return CQLUA_EMISUSE;
+    if (loop == NULL && (!HAS(options, transport) || options->transport == NULL)) return CQLUA_EMISUSE;
     struct cqlua_allocator allocator = choose_allocator(options, loop);
-    struct cqlua_transport *transport = HAS(options, transport) ? options->transport : NULL;
+    struct tls_context *context;
+    struct failure failure;
+    int rc = make_context(options, &allocator, &context, &failure);
+    if (rc != 0) return rc;
     struct loop_member *member = NULL;
-    if (loop == NULL && transport == NULL) return CQLUA_EMISUSE;
-    if (loop != NULL)
-        transport = transport == NULL ? socket_transport_new(loop, &allocator, &member)
-                                      : lent_transport_new(loop, &allocator, transport, &member);
-    if (transport == NULL) return CQLUA_ENO_MEMORY;
-    int rc = session_open(session, options, transport, to->fn, to->arg, to->queue, to->tag, &allocator);
+    struct cqlua_transport *wire = choose_transport(options, loop, &allocator, &member);
+    struct cqlua_transport *tls = context != NULL && wire != NULL ? tls_transport_new(context, wire) : NULL;
+    if (wire == NULL) tls_context_free(context);
+    if (wire == NULL || (context != NULL && tls == NULL)) rc = CQLUA_ENO_MEMORY;
+    else rc = session_open(session, options, tls != NULL ? tls : wire, to->fn, to->arg, to->queue, to->tag, &allocator);
+    if (rc < 0 && tls != NULL) tls_transport_free(tls);
     if (member == NULL) return rc; /* the host makes its turns */
-    if (rc < 0) transport->ops->release(transport->self);
+    if (rc < 0) wire->ops->release(wire->self);
     else loop_join(loop, member, *session);
     return rc;
 }

@@ -84,6 +84,54 @@ int socket_connect(const struct cqlua_address *address, int *fd)
     return error;
 }
 
+/* --- listening ------------------------------------------------------------------------------------------------------------- */
+
+enum { BACKLOG = 128 };
+
+static int own_port(int fd, uint16_t *port)
+{
+    union endpoint own;
+    socklen_t len = sizeof own;
+    memset(&own, 0, sizeof own);
+    if (getsockname(fd, &own.any, &len) != 0) return errno;
+    *port = ntohs(own.any.sa_family == AF_INET ? own.v4.sin_port : own.v6.sin6_port);
+    return 0;
+}
+
+static int start_listening(int fd, struct cqlua_address *address, const union endpoint *endpoint, socklen_t len)
+{
+    set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1); /* what listened here before may have connections that linger */
+    if (bind(fd, &endpoint->any, len) != 0 || listen(fd, BACKLOG) != 0) return errno;
+    return own_port(fd, &address->port);
+}
+
+int socket_listen(struct cqlua_address *address, int *fd)
+{
+    union endpoint endpoint;
+    socklen_t len = to_endpoint(address, &endpoint);
+    if (len == 0) return EAFNOSUPPORT;
+    *fd = socket_new(endpoint.any.sa_family, SOCK_STREAM);
+    if (*fd < 0) return errno;
+    int error = start_listening(*fd, address, &endpoint, len);
+    if (error != 0) close(*fd);
+    return error;
+}
+
+/* Neither flag of accept4 is everywhere: two more calls for each connection are no matter here. */
+int socket_accept(int fd)
+{
+    int accepted = accept(fd, NULL, NULL);
+    if (accepted < 0) return -1;
+    if (fcntl(accepted, F_SETFD, FD_CLOEXEC) != 0 || fcntl(accepted, F_SETFL, O_NONBLOCK) != 0) {
+        close(accepted);
+        return -1;
+    }
+    tune(accepted);
+    return accepted;
+}
+
+/* --- connecting's end, bytes ----------------------------------------------------------------------------------------------- */
+
 /* On loopback a connect to a port where nobody listens may meet itself, if the system picks that very port for it. */
 static int is_self(int fd, const union endpoint *peer)
 {

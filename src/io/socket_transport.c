@@ -19,7 +19,6 @@
 
 #include "base/memory.h"
 #include "io/entropy.h"
-#include "io/filter.h"
 #include "io/reason.h"
 #include "io/resolver.h"
 #include "io/socket.h"
@@ -42,7 +41,6 @@ struct pipe {
     struct list link; /* in the transport's pipes */
     struct socket_transport *owner;
     struct cqlua_link *session_link; /* whom it serves */
-    struct filter filter;            /* between socket and link: the null filter */
     struct loop_watch watch;         /* of fd */
     struct loop_alarm failure;       /* set while a connect that failed at once is to be told */
     int fd;                          /* -1: none */
@@ -101,7 +99,7 @@ static void finish_connect(struct pipe *pipe, int64_t now_us)
         return;
     }
     set_state(pipe, PIPE_OPEN);
-    pipe->filter.ops->opened(&pipe->filter, now_us);
+    cqlua_link_connected(pipe->session_link, 0, NULL, now_us);
 }
 
 /* --- bytes ----------------------------------------------------------------------------------------------------------------- */
@@ -109,7 +107,7 @@ static void finish_connect(struct pipe *pipe, int64_t now_us)
 static void end(struct pipe *pipe, const char *reason, int64_t now_us)
 {
     (void)watch(pipe, 0); /* it would be ready for ever, if the session kept it */
-    pipe->filter.ops->ended(&pipe->filter, reason, now_us);
+    cqlua_link_lost(pipe->session_link, reason, now_us);
 }
 
 /* What the end of the stream means: a failed send came first, or the peer closed. */
@@ -125,7 +123,7 @@ enum reading { READ_ON, READ_ENOUGH, READ_GONE };
 static enum reading read_once(struct pipe *pipe, int64_t now_us)
 {
     size_t len;
-    void *room = pipe->filter.ops->room(&pipe->filter, &len);
+    void *room = cqlua_link_room(pipe->session_link, &len);
     if (room == NULL) {
         end(pipe, "out of memory", now_us);
         return READ_GONE;
@@ -136,7 +134,7 @@ static enum reading read_once(struct pipe *pipe, int64_t now_us)
         end(pipe, end_reason(pipe, received), now_us);
         return READ_GONE;
     }
-    if (pipe->filter.ops->received(&pipe->filter, (size_t)received, now_us) < 0) return READ_GONE;
+    if (cqlua_link_received(pipe->session_link, (size_t)received, now_us) < 0) return READ_GONE;
     return (size_t)received == len ? READ_ON : READ_ENOUGH; /* room left: one more would only say EAGAIN */
 }
 
@@ -151,23 +149,7 @@ static void on_ready(struct loop_watch *ready, int events, int64_t now_us)
     for (int reads = 0; reads < READS_MAX && reading == READ_ON; reads++) reading = read_once(pipe, now_us);
     if (reading == READ_GONE || !(events & ready->events & CQLUA_WRITE)) return;
     (void)watch(pipe, CQLUA_READ);
-    pipe->filter.ops->writable(&pipe->filter, now_us);
-}
-
-/* What the filter sends. All that fits goes in one call; the rest waits until the socket says so. */
-static int64_t send_bytes(void *self, const void *bytes, size_t len)
-{
-    struct pipe *pipe = self;
-    if (pipe->state != PIPE_OPEN) return 0; /* the session hears of the connect's end, or of the stream's */
-    int64_t taken = socket_send(pipe->fd, bytes, len);
-    if (taken < 0) {
-        pipe->error = (int)-taken;
-        set_state(pipe, PIPE_ENDING);
-        socket_shut(pipe->fd); /* now the read side ends for certain, whatever the error was */
-        return 0;
-    }
-    if ((size_t)taken < len && watch(pipe, CQLUA_READ | CQLUA_WRITE) < 0) return CQLUA_ENO_MEMORY;
-    return taken;
+    cqlua_link_writable(pipe->session_link, now_us);
 }
 
 /* --- operations ------------------------------------------------------------------------------------------------------------ */
@@ -182,7 +164,6 @@ static struct pipe *new_pipe(struct socket_transport *owner, struct cqlua_link *
     pipe->state = PIPE_CONNECTING;
     pipe->watch.ready = on_ready;
     loop_alarm_init(&pipe->failure, tell_failure);
-    filter_init_null(&pipe->filter, link, send_bytes, pipe);
     list_append(&owner->pipes, &pipe->link);
     return pipe;
 }
@@ -204,11 +185,21 @@ static int op_connect(void *self, struct cqlua_link *link, const struct cqlua_ad
     return 0;
 }
 
+/* All that fits goes in one call; the rest waits until the socket says so. */
 static int64_t op_write(void *self, void *arg, const void *bytes, size_t len)
 {
     struct pipe *pipe = arg;
     (void)self;
-    return pipe->filter.ops->write(&pipe->filter, bytes, len);
+    if (pipe->state != PIPE_OPEN) return 0; /* the session hears of the connect's end, or of the stream's */
+    int64_t taken = socket_send(pipe->fd, bytes, len);
+    if (taken < 0) {
+        pipe->error = (int)-taken;
+        set_state(pipe, PIPE_ENDING);
+        socket_shut(pipe->fd); /* now the read side ends for certain, whatever the error was */
+        return 0;
+    }
+    if ((size_t)taken < len && watch(pipe, CQLUA_READ | CQLUA_WRITE) < 0) return CQLUA_ENO_MEMORY;
+    return taken;
 }
 
 static void op_close(void *self, void *arg)
@@ -218,7 +209,6 @@ static void op_close(void *self, void *arg)
     close_fd(pipe);
     loop_alarm_clear(&pipe->failure);
     list_remove(&pipe->link);
-    if (pipe->filter.ops->dispose != NULL) pipe->filter.ops->dispose(&pipe->filter);
     memory_free(transport->memory, pipe, sizeof *pipe);
 }
 

@@ -276,7 +276,9 @@ static const char *name_of(uint16_t id)
     return classes[i].name;
 }
 
-static void put_parameters(struct buffer *buffer, const struct type *type)
+static void put_class(struct buffer *buffer, const struct type *type, bool is_frozen);
+
+static void put_parameters(struct buffer *buffer, const struct type *type, bool is_frozen)
 {
     if (type->id == TYPE_UDT) {
         put_raw(buffer, type->keyspace.base, type->keyspace.len);
@@ -289,7 +291,7 @@ static void put_parameters(struct buffer *buffer, const struct type *type)
             put_hex(buffer, type->fields[i]);
             put_text(buffer, ":");
         }
-        class_text(buffer, &type->children[i]);
+        put_class(buffer, &type->children[i], is_frozen);
     }
     if (type->id == TYPE_VECTOR) {
         char text[16];
@@ -298,16 +300,31 @@ static void put_parameters(struct buffer *buffer, const struct type *type)
     }
 }
 
-void class_text(struct buffer *buffer, const struct type *type)
+static bool can_be_frozen(const struct type *type)
 {
+    return type->id == TYPE_LIST || type->id == TYPE_SET || type->id == TYPE_MAP || type->id == TYPE_UDT;
+}
+
+/* What Cassandra freezes says so once: outside of tuples and of what is frozen itself (`is_frozen`: nothing is said). */
+static void put_class(struct buffer *buffer, const struct type *type, bool is_frozen)
+{
+    bool is_wrapped = !is_frozen && can_be_frozen(type);
     if (type->id == TYPE_CUSTOM) {
         put_raw(buffer, type->name.base, type->name.len);
         return;
     }
+    if (is_wrapped) put_text(buffer, PACKAGE "FrozenType(");
     put_text(buffer, PACKAGE);
     put_text(buffer, name_of(type->id));
-    if (type->count == 0 && type->id != TYPE_UDT && type->id != TYPE_TUPLE) return;
-    put_text(buffer, "(");
-    put_parameters(buffer, type);
-    put_text(buffer, ")");
+    if (type->count > 0 || type->id == TYPE_UDT || type->id == TYPE_TUPLE) {
+        put_text(buffer, "(");
+        put_parameters(buffer, type, is_frozen || type->id != TYPE_VECTOR);
+        put_text(buffer, ")");
+    }
+    if (is_wrapped) put_text(buffer, ")");
+}
+
+void class_text(struct buffer *buffer, const struct type *type)
+{
+    put_class(buffer, type, false);
 }

@@ -10,7 +10,7 @@
  * class is none of Cassandra's own, broken, too deep, or longer than LIMIT_CLASS_NAME; it then stays a custom type, and nothing
  * is guessed of its values. Linear time. */
 struct cqlua_slice class_translate(struct cqlua_slice name, int levels, uint8_t *room);
-/* Appends the class name of a type. */
+/* Appends the class name of a vector, as Cassandra writes it. */
 void class_text(struct buffer *buffer, const struct type *type);
 
 #endif

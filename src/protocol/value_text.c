@@ -184,7 +184,10 @@ static int64_t read_zone(struct scan *scan)
 
 static int64_t read_timestamp(struct scan *scan)
 {
-    int64_t milliseconds = read_date(scan) * DAY_SECONDS * 1000;
+    const int64_t days_max = INT64_MAX / (DAY_SECONDS * 1000) - 2; /* whose milliseconds fit, whatever the time and the zone */
+    int64_t days = read_date(scan), milliseconds = 0;
+    if (days < -days_max || days > days_max) scan->is_wrong = true;
+    else milliseconds = days * DAY_SECONDS * 1000;
     if (scan_skip(scan, 'T') || scan_skip(scan, ' ')) milliseconds += read_time(scan, 3, true);
     return milliseconds - read_zone(scan) * 1000;
 }

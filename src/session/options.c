@@ -101,7 +101,9 @@ static int check_texts(const struct cqlua_options *options, struct failure *fail
                  {"sasl_authenticators", options->sasl_authenticators, LIMIT_CLASS_NAME * 16},
                  {"application_name", options->application_name, LIMIT_STARTUP_TEXT},
                  {"application_version", options->application_version, LIMIT_STARTUP_TEXT},
-                 {"client_id", options->client_id, LIMIT_STARTUP_TEXT}};
+                 {"client_id", options->client_id, LIMIT_STARTUP_TEXT},
+                 {"local_dc", options->local_dc, LIMIT_PLACE},
+                 {"local_rack", options->local_rack, LIMIT_PLACE}};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (texts[i].text == NULL || strlen(texts[i].text) <= texts[i].most) continue;
         failure_set(failure, CQLUA_EMISUSE, "%s is longer than %zu bytes", texts[i].name, texts[i].most);
@@ -123,6 +125,23 @@ static int check_auth(const struct cqlua_options *options, struct failure *failu
     return failure->code;
 }
 
+static int check_nodes(const struct cqlua_options *options, struct failure *failure)
+{
+    struct memory *memory = memory_new(&options->allocator);
+    struct address_filter filter;
+    const char *at = "";
+    if (memory == NULL) return CQLUA_ENO_MEMORY;
+    address_filter_init(&filter, memory);
+    int rc = options->allow_nodes == NULL ? 0 : address_filter_allow(&filter, options->allow_nodes, &at);
+    if (rc == 0 && options->deny_nodes != NULL) rc = address_filter_deny(&filter, options->deny_nodes, &at);
+    if (rc != 0)
+        failure_set(failure, rc,
+                    "'%.100s' stands where an address or a network (10.0.0.0/8) of nodes to allow or deny is expected", at);
+    address_filter_dispose(&filter);
+    memory_release(memory);
+    return failure->code;
+}
+
 static int check_compression(const struct cqlua_options *options, struct failure *failure)
 {
     const char *name = options->compression;
@@ -131,6 +150,76 @@ static int check_compression(const struct cqlua_options *options, struct failure
                 strcmp(name, "snappy") == 0 ? " (lz4 is faster, and protocol v5 has no snappy)" : "");
     return failure->code;
 }
+
+/* --- TLS ------------------------------------------------------------------------------------------------------------------- */
+
+/* A name as a certificate may have it: letters, digits, dots, hyphens; not an address. */
+static bool is_host_name(const char *at, size_t len)
+{
+    bool has_letter = false;
+    for (size_t i = 0; i < len; i++) {
+        bool is_digit = at[i] >= '0' && at[i] <= '9';
+        bool is_letter = (at[i] | 0x20) >= 'a' && (at[i] | 0x20) <= 'z';
+        if (!is_letter && !is_digit && at[i] != '.' && at[i] != '-' && at[i] != '_') return false;
+        has_letter |= is_letter;
+    }
+    return len < HOST_NAME && has_letter;
+}
+
+bool tls_name_next(const char **list, struct cqlua_slice *name)
+{
+    const char *at = *list + strspn(*list, " ,");
+    size_t len = strcspn(at, " ,");
+    *list = at + len;
+    *name = slice(at, len);
+    return len > 0;
+}
+
+static void check_tls_names(const char *list, struct failure *failure)
+{
+    struct cqlua_slice name;
+    int count = 0;
+    for (; failure->code == 0 && tls_name_next(&list, &name); count++)
+        if (!is_host_name(name.base, name.len))
+            failure_set(failure, CQLUA_EMISUSE,
+                        "tls.identity has '%.*s', which is no host name: leave it out to have each node's own address checked",
+                        name.len > 100 ? 100 : (int)name.len, (const char *)name.base);
+    if (failure->code == 0 && count == 0) failure_set(failure, CQLUA_EMISUSE, "tls.identity has no name");
+}
+
+static const char *tls_conflict(const struct cqlua_options *o)
+{
+    bool has_cert = o->tls_cert_file != NULL || o->tls_cert != NULL, has_key = o->tls_key_file != NULL || o->tls_key != NULL;
+    if (o->tls_cert_file != NULL && o->tls_cert != NULL) return "tls.cert and tls.cert_file are both given: leave one out";
+    if (o->tls_key_file != NULL && o->tls_key != NULL) return "tls.key and tls.key_file are both given: leave one out";
+    if (has_cert && !has_key) return "tls.cert needs its key: give tls.key or tls.key_file";
+    if (has_key && !has_cert) return "tls.key needs its certificate: give tls.cert or tls.cert_file";
+    if (o->tls_passphrase != NULL && !has_key) return "tls.passphrase is given, but no tls.key or tls.key_file that it is for";
+    if (o->tls_min_version != 0 && o->tls_min_version != 12 && o->tls_min_version != 13)
+        return "tls.min_version is 1.2 or 1.3 (C: 12 or 13)";
+    if (o->tls_identity < CQLUA_TLS_ADDRESS || o->tls_identity > CQLUA_TLS_NAMES)
+        return "tls.identity is \"address\", \"chain\", or names (C: enum cqlua_tls_identity)";
+    if ((o->tls_identity == CQLUA_TLS_NAMES) != (o->tls_names != NULL))
+        return "tls_names goes with tls_identity CQLUA_TLS_NAMES, and only with it";
+    if (o->tls_server_name != NULL && !is_host_name(o->tls_server_name, strlen(o->tls_server_name)))
+        return "tls.server_name is no host name";
+    return NULL;
+}
+
+/* What can be said without a look at the files. A TLS option without `tls` was meant to encrypt: it is no plain session. */
+static void check_tls(const struct cqlua_options *o, struct failure *failure)
+{
+    const char *texts[] = {o->tls_ca_file,  o->tls_ca,         o->tls_ca_dir, o->tls_cert_file,   o->tls_cert,
+                           o->tls_key_file, o->tls_passphrase, o->tls_key,    o->tls_server_name, o->tls_debug_keylog_file};
+    bool is_meant = o->tls_min_version != 0 || o->tls_identity != 0 || o->tls_names != NULL || o->tls_insecure_skip_verify != 0;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) is_meant |= texts[i] != NULL;
+    const char *said = tls_conflict(o);
+    if (is_meant && !o->tls) said = "options of TLS are given, but tls itself is not set";
+    if (said != NULL) failure_set(failure, CQLUA_EMISUSE, "%s", said);
+    if (failure->code == 0 && o->tls_names != NULL) check_tls_names(o->tls_names, failure);
+}
+
+/* --- all together ---------------------------------------------------------------------------------------------------------- */
 
 int options_resolve(struct cqlua_options *resolved, const struct cqlua_options *given, struct failure *failure)
 {
@@ -151,14 +240,14 @@ int options_resolve(struct cqlua_options *resolved, const struct cqlua_options *
     if (failure->code == 0) check_texts(resolved, failure);
     if (failure->code == 0) check_auth(resolved, failure);
     if (failure->code == 0) check_compression(resolved, failure);
+    if (failure->code == 0) check_nodes(resolved, failure);
+    if (failure->code == 0) check_tls(resolved, failure);
     return failure->code;
 }
 
-int cqlua_options_check(const struct cqlua_options *options, char *text, size_t size)
+const char *cqlua_session_warning(const struct cqlua_session *session)
 {
-    struct cqlua_options resolved;
-    struct failure failure;
-    int rc = options_resolve(&resolved, options, &failure);
-    if (size > 0) snprintf(text, size, "%s", failure.text);
-    return rc;
+    if (!session->options.tls || !session->options.tls_insecure_skip_verify) return NULL;
+    return "tls.insecure_skip_verify: no certificate is checked, so whoever answers can read and change everything: use it "
+           "only in tests";
 }

@@ -1,5 +1,6 @@
 /* Prepared statements by (keyspace, text): the cache, and the one message that all who ask for the same text at the same time
  * share (Q3). */
+#include "base/names.h"
 #include "session/session.h"
 
 /* A PREPARE on its way, and the calls that wait for it. */
@@ -275,34 +276,13 @@ int cqlua_prepared_is_select(const struct cqlua_prepared *prepared)
     return prepared->kind == CQL_SELECT;
 }
 
-/* The distance of Levenshtein, up to `most`; names are cut to 63 bytes. */
-static int distance(struct cqlua_slice a, struct cqlua_slice b, int most)
-{
-    enum { CUT = 63 };
-    const char *from = a.base, *to = b.base;
-    size_t rows = a.len > CUT ? CUT : a.len, columns = b.len > CUT ? CUT : b.len;
-    int line[CUT + 1];
-    for (size_t j = 0; j <= columns; j++) line[j] = (int)j;
-    for (size_t i = 1; i <= rows; i++) {
-        int diagonal = line[0];
-        line[0] = (int)i;
-        for (size_t j = 1; j <= columns; j++) {
-            int changed = diagonal + (from[i - 1] != to[j - 1]);
-            diagonal = line[j];
-            int inserted = (line[j - 1] < line[j] ? line[j - 1] : line[j]) + 1;
-            line[j] = changed < inserted ? changed : inserted;
-        }
-    }
-    return line[columns] < most ? line[columns] : most;
-}
-
 const char *cqlua_prepared_nearest(const struct cqlua_prepared *prepared, const char *name)
 {
     struct cqlua_slice wanted = slice_of(name);
     const char *nearest = NULL;
     int least = wanted.len < 3 ? 2 : 1 + (int)(wanted.len > 60 ? 20 : wanted.len / 2);
     for (uint32_t i = 0; i < prepared->params->columns_count; i++) {
-        int far = distance(wanted, prepared->params->columns[i].name, least);
+        int far = name_distance(wanted, prepared->params->columns[i].name, least);
         if (far < least) {
             least = far;
             nearest = prepared->params->columns[i].name.base;

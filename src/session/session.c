@@ -96,6 +96,28 @@ static void configure_connections(struct cqlua_session *session)
     config->startup = session->startup;
     config->startup_count = fill_startup(session);
     config->allows_plaintext_auth = options->allow_plaintext_auth != 0;
+    config->is_encrypted = options->tls != 0;
+    config->is_verified = options->tls != 0 && !options->tls_insecure_skip_verify;
+}
+
+static int keep_text(struct cqlua_session *session, struct text **at, const char *text)
+{
+    if (text == NULL) return 0;
+    *at = text_new(session->memory, slice_of(text));
+    return *at == NULL ? CQLUA_ENO_MEMORY : 0;
+}
+
+/* Which nodes requests may go to. */
+static int configure_policy(struct cqlua_session *session)
+{
+    const struct cqlua_options *options = &session->options;
+    struct plan_policy *policy = &session->cluster.policy;
+    policy->uses_remote = options->remote_dcs != 0;
+    int rc = keep_text(session, &policy->local_dc, options->local_dc);
+    if (rc == 0) rc = keep_text(session, &policy->local_rack, options->local_rack);
+    if (rc == 0 && options->allow_nodes != NULL) rc = address_filter_allow(&policy->filter, options->allow_nodes, NULL);
+    if (rc == 0 && options->deny_nodes != NULL) rc = address_filter_deny(&policy->filter, options->deny_nodes, NULL);
+    return rc;
 }
 
 static int init_cluster(struct cqlua_session *session, struct cqlua_transport *transport)
@@ -112,11 +134,14 @@ static int init_cluster(struct cqlua_session *session, struct cqlua_transport *t
                                       .connections_min = (uint32_t)options->connections_min,
                                       .connections_max = (uint32_t)options->connections_max,
                                       .uses_server_timestamps = options->server_timestamps != 0,
-                                      .log_level = session_log_level(session)};
+                                      .log_level = session_log_level(session),
+                                      .has_discovery = options->discovery != CQLUA_NO};
     cluster_init(&session->cluster, session->memory, transport, &cluster, seed, 0);
     map_init(&session->cache, session->memory, random_next(&session->cluster.random));
     map_init(&session->preparing, session->memory, 0); /* it uses the cache's hashes */
     configure_connections(session);
+    rc = configure_policy(session);
+    if (rc != 0) return rc;
     return cluster_add_contact_points(&session->cluster, options->contact_points, options->port);
 }
 
@@ -261,6 +286,8 @@ void session_settle(struct cqlua_session *session)
 static void start(struct cqlua_session *session, int64_t now_us)
 {
     session->is_started = true;
+    const char *warning = cqlua_session_warning(session);
+    if (warning != NULL) log_at(&session->cluster, CQLUA_LOG_WARN, NULL, "%s", warning);
     wheel_init(&session->cluster.wheel, now_us);
     cluster_connect(&session->cluster, session->keyspace, now_us);
 }
@@ -409,6 +436,28 @@ size_t cqlua_session_memory(const struct cqlua_session *session)
 uint64_t cqlua_session_completions(const struct cqlua_session *session)
 {
     return session->completions;
+}
+
+static const char *chars_of(const struct text *text)
+{
+    return text == NULL ? NULL : text->chars;
+}
+
+int cqlua_session_node(const struct cqlua_session *session, int index, struct cqlua_node *info)
+{
+    const struct list *at = session->cluster.nodes.next;
+    if (index < 0 || (uint32_t)index >= session->cluster.nodes_count) return CQLUA_EMISUSE;
+    for (int i = 0; i < index; i++) at = at->next;
+    const struct node *node = container_of(at, struct node, link);
+    *info = (struct cqlua_node){.address = node->name->chars,
+                                .dc = chars_of(node->dc),
+                                .rack = chars_of(node->rack),
+                                .release_version = chars_of(node->release_version),
+                                .has_host_id = node->has_host_id,
+                                .is_up = node->ready_count > 0,
+                                .in_flight = node->plan.in_flight};
+    memcpy(info->host_id, node->host_id, HOST_ID);
+    return 0;
 }
 
 void cqlua_session_count(const struct cqlua_session *session, struct cqlua_session_counters *counters)

@@ -74,6 +74,8 @@ void session_push(struct cqlua_session *session, struct cqlua_queue *queue, stru
 
 /* options.c: fills in what is zero; checks; 0, or a code with a sentence in *failure. */
 int options_resolve(struct cqlua_options *resolved, const struct cqlua_options *given, struct failure *failure);
+/* The next of tls_names; false at the end. */
+bool tls_name_next(const char **list, struct cqlua_slice *name);
 
 /* call.c */
 struct call *call_new(struct cqlua_session *session, enum request_kind kind, struct cqlua_queue *queue, uint64_t tag);

@@ -56,12 +56,12 @@ memtable_offheap_space: 64MiB
 commitlog_total_space: 256MiB
 auto_snapshot: false
 YAML
-    if [ "$tls" = yes ]; then
+    if [ "$tls" != no ]; then
         cat <<YAML
 client_encryption_options:
   enabled: true
   optional: false
-  require_client_auth: false
+  require_client_auth: $([ "$tls" = client-auth ] && echo true || echo false)
   ssl_context_factory:
     class_name: org.apache.cassandra.security.PEMBasedSslContextFactory
   keystore: $(instance_folder)/tls/server.pem

@@ -11,6 +11,7 @@ parse_cassandra_options() { # COMMAND "OPTIONS THAT IT TAKES" ARGUMENT...
         case $1 in
             --auth) auth=yes ;;
             --tls) tls=yes ;;
+            --tls-client-auth) tls=client-auth ;;
             --all) all_instances=yes ;;
             *) [ $# -ge 2 ] || die "cassandra $command: $1 needs a value" ;;
         esac

@@ -26,7 +26,7 @@ cql_ready() { # NODE
     local address
     address=$(address_of "$1")
     is_open "$address" "$port" || return 1
-    if [ "$tls" = yes ]; then (tls_exchange "$address") 2>/dev/null; else (plain_exchange "$address") 2>/dev/null; fi
+    if [ "$tls" != no ]; then (tls_exchange "$address") 2>/dev/null; else (plain_exchange "$address") 2>/dev/null; fi
 }
 
 plain_exchange() { # ADDRESS
@@ -36,7 +36,10 @@ plain_exchange() { # ADDRESS
 }
 
 tls_exchange() { # ADDRESS
-    coproc openssl s_client -quiet -connect "$1:$port" -CAfile "$(instance_folder)/tls/ca.pem" -verify_return_error 2>/dev/null
+    local folder
+    folder=$(instance_folder)/tls
+    coproc openssl s_client -quiet -connect "$1:$port" -CAfile "$folder/ca.pem" -verify_return_error \
+        -cert "$folder/client.pem" -key "$folder/client.key" 2>/dev/null
     local client=$! status=0
     exec 3<&"${COPROC[0]}" 4>&"${COPROC[1]}" # bash keeps a coprocess' own descriptors from subshells
     to_server=4 from_server=3

@@ -1,25 +1,7 @@
 # Starting an instance: its jars, its nodes one after another, and the wait until each answers.
 node_timeout_s=${CQLUA_NODE_TIMEOUT:-240}
 
-# Fetched once per version, with Maven, into a folder that appears only when it is complete.
-fetch_jars() {
-    local jars=$cassandra_home/jars-$version partial=$cassandra_home/partial-$version-$$
-    mkdir -p "$partial" || return 1
-    cat >"$partial/pom.xml" <<POM
-<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>cqlua</groupId><artifactId>server</artifactId><version>1</version>
-  <dependencies><dependency>
-    <groupId>org.apache.cassandra</groupId><artifactId>cassandra-all</artifactId><version>$version</version>
-  </dependency></dependencies>
-</project>
-POM
-    local status=0
-    mvn -q -B -f "$partial/pom.xml" dependency:copy-dependencies -DoutputDirectory="$partial/jars" &&
-        mv "$partial/jars" "$jars" || status=1
-    rm -rf "$partial"
-    return $status
-}
+fetch_jars() { fetch_with_maven "$cassandra_home/jars-$version" "org.apache.cassandra:cassandra-all:$version"; }
 
 start_instance() {
     [ "$(java_major)" -ge 11 ] && have mvn || die "Java 11 or later, or Maven, is missing: ./dev setup"

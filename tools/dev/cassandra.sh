@@ -9,15 +9,16 @@ cassandra_versions='5.0.5 4.1.9'
 
 cassandra_usage() {
     cat <<TEXT
-usage: ./dev cassandra start  [--nodes N] [--version ${cassandra_versions// /|}] [--auth] [--tls] [--heap 512M]
-                              [--instance NAME] [--port 9042] [--address-base 127.0.0.1]
+usage: ./dev cassandra start  [--nodes N] [--version ${cassandra_versions// /|}] [--auth] [--tls] [--tls-client-auth]
+                              [--heap 512M] [--instance NAME] [--port 9042] [--address-base 127.0.0.1]
        ./dev cassandra stop   [--instance NAME | --all]
        ./dev cassandra wipe   [--instance NAME | --all]    stops it and deletes its data
        ./dev cassandra status [--instance NAME]
 
 Node I listens on the I-th address from --address-base on. With --auth the user is cassandra, password cassandra; with
---tls clients must use TLS: ca.pem, client.pem and client.key lie in the folder that status names. Instances of different
-names run beside each other if their addresses or ports differ; without --instance the name is "dev".
+--tls clients must use TLS: ca.pem, client.pem and client.key lie in the folder that status names; with --tls-client-auth
+they must show that certificate. Instances of different names run beside each other if their addresses or ports differ;
+without --instance the name is "dev".
 TEXT
 }
 
@@ -121,7 +122,8 @@ dev_cassandra() {
     [ $# -eq 0 ] || shift
     case $command in
         start)
-            parse_cassandra_options start "--nodes --version --auth --tls --heap --instance --port --address-base" "$@"
+            parse_cassandra_options start \
+                "--nodes --version --auth --tls --tls-client-auth --heap --instance --port --address-base" "$@"
             start_instance
             ;;
         stop | wipe)

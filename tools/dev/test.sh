@@ -35,7 +35,10 @@ say_what_is_skipped() {
     have shellcheck || echo "skipped: shellcheck is not installed"
     have stylua || echo "skipped: stylua is not installed; the format of the Lua files is not checked"
     have luarocks || echo "skipped: luarocks is not installed; the rock is not built (its file list is checked)"
-    echo "skipped: fuzzing, chaos, nginx and other hosts: not there yet"
+    [ -d "$interop_home/jars" ] || echo "skipped: frames exchanged with another codec: no JDK, or its jars could not be fetched"
+    [ -f "$interop_home/python/complete" ] || echo "skipped: values exchanged with the Python driver: it could not be fetched"
+    echo "skipped: fuzzing beyond the kept inputs: ./dev fuzz"
+    echo "skipped: chaos, nginx and other hosts: not there yet"
 }
 
 build_rock() {
@@ -53,9 +56,24 @@ test_auth() {
     return $status
 }
 
+# The specs of TLS, against a node that wants it and one that wants the client's certificate too.
+test_tls() {
+    local status=0 folder=$cassandra_home/tls/tls mutual=$cassandra_home/tls-client/tls
+    ./dev cassandra start --tls --instance tls --address-base 127.0.0.61 || return 1
+    if ./dev cassandra start --tls-client-auth --instance tls-client --address-base 127.0.0.62; then
+        CQLUA_TEST_TLS_CONTACT_POINTS=127.0.0.61:9042 CQLUA_TEST_TLS_FOLDER=$folder \
+            CQLUA_TEST_TLS_CLIENT_CONTACT_POINTS=127.0.0.62:9042 CQLUA_TEST_TLS_CLIENT_FOLDER=$mutual \
+            run_ctest build -R '^live\.tls$' || status=1
+    else status=1; fi
+    ./dev cassandra stop --instance tls-client
+    ./dev cassandra stop --instance tls
+    return $status
+}
+
 test_all() {
     local status=0
     test_auth || status=1
+    test_tls || status=1
     dev_build --sanitize || return 1
     run_ctest build-asan -LE check || status=1
     if have luarocks; then step "build the rock" build_rock || status=1; fi
@@ -67,10 +85,13 @@ dev_test() {
     started=$(now_ms)
     case ${1:-} in --all) all=yes labels=() && shift ;; esac
     no_more_arguments test "$@"
+    # shellcheck disable=SC2207 # names of packages are words
+    [ "$all" = no ] || packages+=($(packages_of_all))
     dev_setup
     dev_build
     trap stop_own_cassandra EXIT
     ensure_cassandra
+    [ "$all" = no ] || fetch_interop
     run_ctest build "${labels[@]}" || status=1
     [ "$all" = no ] || test_all || status=1
     printf '\n'

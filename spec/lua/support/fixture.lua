@@ -11,7 +11,7 @@ cqlua.attach(host)
 M.host = host
 
 local function options_with(more)
-  local options = { protocol_version = 4 }
+  local options = { protocol_version = 4, discovery = false }
   for name, value in pairs(more or {}) do options[name] = value end
   return options
 end

@@ -364,6 +364,7 @@ void sim_init(struct sim *sim, uint64_t seed)
     assert_non_null(sim->memory);
     for (int i = 0; i < SIM_NODES; i++) init_node(sim, i);
     cqlua_options_init(&sim->options);
+    sim->options.discovery = CQLUA_NO; /* a spec that wants its questions says so */
     sim->transport = (struct cqlua_transport){&ops, sim};
     sim->queue = cqlua_queue_new(NULL);
     assert_non_null(sim->queue);

@@ -1,0 +1,32 @@
+# What the interop specs need, fetched by `./dev test --all` only: another codec (Java) and another driver (Python).
+interop_home=$cache/interop
+
+have_jdk() { have javac && [ "$(java_major)" -ge 11 ]; }
+
+# What `./dev test --all` installs besides the packages of ./dev setup.
+packages_of_all() {
+    have_jdk || echo openjdk-17-jdk-headless
+    python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
+}
+
+fetch_codec() {
+    fetch_with_maven "$interop_home/jars" com.datastax.oss:native-protocol:1.5.2 org.lz4:lz4-java:1.8.0
+}
+
+fetch_driver() {
+    local venv=$interop_home/python
+    rm -rf "$venv"
+    python3 -m venv "$venv" && "$venv/bin/pip" install -q cassandra-driver==3.30.1 lz4==4.4.5 && touch "$venv/complete"
+}
+
+# One line for what cannot be had here; the specs then skip.
+fetch_interop() {
+    mkdir -p "$interop_home"
+    if [ ! -d "$interop_home/jars" ] && have_jdk && have mvn; then
+        step "interop: fetch the codec native-protocol" fetch_codec || true
+    fi
+    if [ ! -f "$interop_home/python/complete" ] && have python3; then
+        step "interop: fetch the Python driver" fetch_driver || true
+    fi
+    return 0
+}
