@@ -52,6 +52,7 @@ void node_free(struct node *node)
 void node_remove(struct node *node)
 {
     struct cluster *cluster = node->cluster;
+    log_at(cluster, CQLUA_LOG_INFO, node, "the node is not used any more: it is not in the cluster");
     node->is_removed = true;
     cluster->nodes_count--;
     list_remove(&node->link);
