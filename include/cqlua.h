@@ -230,6 +230,7 @@ struct cqlua_options {
     int32_t max_queued;                                  /* 131,072 requests waiting in the session */
     int32_t max_prepared;                                /* 4,096 statements in the cache */
     int64_t max_frame_bytes;                             /* 256 MiB */
+    int64_t max_result_bytes; /* of one page; the same. A larger answer fails its request and leaves the connection open */
     int consistency;                                     /* 0 (ANY) means LOCAL_QUORUM: ask for ANY in the statement's options */
     int32_t page_size;                                   /* 5,000 rows */
     const char *compression;           /* none; "lz4": used if the server offers it. Others are CQLUA_EUNSUPPORTED */
