@@ -163,6 +163,9 @@ struct cqlua_loop_hooks {
     /* Optional (NULL: cqlua_loop_run and _step fail with CQLUA_EUNSUPPORTED): let the loop wait once, wait_us at most
      * (negative: without a limit), and handle what is ready. Returns 0, or CQLUA_NULL if nothing is left to wait for. */
     int (*wait)(void *host, int64_t wait_us);
+    /* Optional: this process was forked from the one that made the loop. What the kernel keeps of the loop (an epoll descriptor)
+     * is shared with the parent: make a new one before anything is watched or stopped. */
+    void (*forked)(void *host);
 };
 
 /* A loop driven by a host's hooks. NULL if out of memory. `allocator` may be NULL (malloc). */

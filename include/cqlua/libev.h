@@ -127,6 +127,11 @@ static inline void cqlua_libev_defer(void *arg)
     ev_feed_event(host->ev, &host->deferred, EV_CUSTOM);
 }
 
+static inline void cqlua_libev_forked(void *arg)
+{
+    ev_loop_fork(((struct cqlua_libev_host *)arg)->ev);
+}
+
 static inline void cqlua_libev_free(void *arg)
 {
     struct cqlua_libev_host *host = (struct cqlua_libev_host *)arg;
@@ -144,6 +149,7 @@ static inline struct cqlua_loop_hooks cqlua_libev_hooks(void)
     hooks.timer = cqlua_libev_timer;
     hooks.defer = cqlua_libev_defer;
     hooks.free = cqlua_libev_free;
+    hooks.forked = cqlua_libev_forked;
     return hooks;
 }
 

@@ -258,6 +258,16 @@ void session_settle(struct cqlua_session *session)
     if (session->is_closing && !session->is_closed && session->calls_count == 0) finish_close(session);
 }
 
+void cqlua_session_forked(struct cqlua_session *session)
+{
+    struct cluster *cluster = &session->cluster;
+    if (session->is_closed || !session->is_started || cluster->state > CLUSTER_UP) return;
+    failure_set(&cluster->failure, CQLUA_EFORKED,
+                "the session belongs to the parent process, of which this is a fork: open another one here");
+    cluster_fail(cluster);
+    session_settle(session);
+}
+
 /* --- time ------------------------------------------------------------------------------------------------------------------ */
 
 static void start(struct cqlua_session *session, int64_t now_us)

@@ -35,13 +35,17 @@ static void on_open(void *arg, const struct cqlua_error *err)
     client->open_code = err == NULL ? 0 : err->code;
 }
 
-int client_open(struct client *client)
+int client_open_on(struct client *client)
 {
-    client->loop = cqlua_loop_new();
-    if (client->loop == NULL) return CQLUA_ENO_MEMORY;
     int rc = cqlua_session_open(&client->session, &client->options, client->loop, on_open, client);
     if (rc < 0) client->session = NULL;
     return rc;
+}
+
+int client_open(struct client *client)
+{
+    client->loop = cqlua_loop_new();
+    return client->loop == NULL ? CQLUA_ENO_MEMORY : client_open_on(client);
 }
 
 /* --- calls ----------------------------------------------------------------------------------------------------------------- */

@@ -33,6 +33,7 @@ struct client {
 void client_init(struct client *client, const struct tcp_server *server);
 /* The loop and the session: 0, or the code with which it was refused. */
 int client_open(struct client *client);
+int client_open_on(struct client *client); /* the session alone, on client->loop */
 /* Submits; gives the call's index. A code it is refused with is its completion. */
 int client_query(struct client *client, const char *text); /* NULL: a token of its own */
 int client_prepare(struct client *client);
