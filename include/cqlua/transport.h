@@ -74,7 +74,7 @@ CQLUA_EXPORT void cqlua_session_turn(struct cqlua_session *session, int64_t now_
 /* When the next turn is due at the latest, in the clock of now_us; INT64_MAX: only when something happens. */
 CQLUA_EXPORT int64_t cqlua_session_due(const struct cqlua_session *session);
 /* This process was forked from the one that opened the session: everything in flight and everything new fails with
- * CQLUA_EFORKED, and its pipes are closed, without a word to the peers, which are the parent's. A cqlua_loop notices by itself. */
+ * CQLUA_EFORKED, and its pipes are closed without a word to the peers, which are the parent's. A cqlua_loop notices by itself. */
 CQLUA_EXPORT void cqlua_session_forked(struct cqlua_session *session);
 /* How many completions the session has put into queues since it was opened: a host that waits looks whether it grew. */
 CQLUA_EXPORT uint64_t cqlua_session_completions(const struct cqlua_session *session);
