@@ -1,6 +1,6 @@
 /* Fault 47: the n-th allocation fails, for every n, over one whole life of a session: connect, prepare, execute, batch, a large
- * reply, pages, a change of keyspace, a repair, cancelled requests, a lost connection, close. Nothing crashes, leaks or hangs; each request completes with a result or a typed
- * error; and the next query works. ctest: timeout=300 */
+ * reply, pages, a change of keyspace, a repair, cancelled requests, a lost connection, close. Nothing crashes, leaks or hangs;
+ * each request completes with a result or a typed error; and the next query works. ctest: timeout=300 */
 #include <stdlib.h>
 
 #include "sim/support/sim.h"
