@@ -15,7 +15,7 @@ void map_dispose(struct map *map)
     map_init(map, map->memory, map->seed);
 }
 
-/* --- the hash: SipHash-1-3, which is safe against keys that are chosen to collide (Aumasson and Bernstein, 2012) ------------- */
+/* --- the hash: SipHash-1-3, safe against keys that are chosen to collide (Aumasson and Bernstein, 2012) --------------------- */
 
 struct sip {
     uint64_t a, b, c, d;
