@@ -20,9 +20,9 @@ struct inbound {
     struct block *unpacked;            /* what was decompressed last: a payload, or a frame; NULL: nothing */
     struct block *whole;               /* a frame being assembled from segments; NULL: none */
     size_t whole_len;
-    size_t max_frame, max_result;      /* bytes of a body, of a RESULT's: what is larger is passed over and never held */
-    bool is_skipping;                  /* a frame over the limit is being passed over */
-    size_t skip_left;                  /* of its bytes, to come */
+    size_t max_frame, max_result; /* bytes of a body, of a RESULT's: what is larger is passed over and never held */
+    bool is_skipping;             /* a frame over the limit is being passed over */
+    size_t skip_left;             /* of its bytes, to come */
     struct frame_header skipped;
 };
 
