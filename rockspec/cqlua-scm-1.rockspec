@@ -95,6 +95,7 @@ build = {
         "src/io/clock.c",
         "src/io/dns_socket.c",
         "src/io/entropy.c",
+        "src/io/fork.c",
         "src/io/lent_transport.c",
         "src/io/libev_loop.c",
         "src/io/listener.c",
