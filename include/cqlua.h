@@ -350,7 +350,7 @@ struct cqlua_call {
     int32_t consistency;        /* -1: the session's */
     int32_t serial_consistency; /* -1: the server's */
     int32_t page_size;          /* 0: the session's; -1: no paging */
-    int32_t idempotent;         /* CQLUA_DEFAULT: SELECT yes, all else no */
+    int32_t idempotent;         /* CQLUA_DEFAULT: SELECT yes, all else no; YES with an IF in the text is MISUSE */
     int32_t max_retries;        /* 0: the session's; -1: none */
     int32_t tracing;            /* 1: the server traces the request */
     int32_t has_timestamp;      /* 1: `timestamp_us` counts */
@@ -553,7 +553,7 @@ struct cqlua_batch {
     struct cqlua_call options;
     struct cqlua_session *session;
     struct cqlua_error *error;
-    int kind, has_texts;
+    int kind, has_texts, is_conditional;
     uint32_t count, prepared_count, prepared_capacity;
     struct cqlua_prepared **prepared; /* one reference each */
     uint8_t *entries;                 /* encoded, as all versions have them */

@@ -341,8 +341,33 @@ function methods:batch(list, given)
   return complete(self, checked, answer(self._core, me, tag))
 end
 
--- Sends a statement and waits for nothing: true, or nil, err. Failures of the server are not heard of. A text with
--- values must have been prepared before.
+local function submit_nowait(self, what, params, call)
+  local tag, err = core_submit(self._core, what, params, call)
+  if type(err) == "string" then errors.misuse("execute_nowait: %s", err) end
+  if not tag then return nil, err end
+  request.ignore(tag)
+  return true
+end
+
+-- A text whose statement is not there yet: sent once it is, with the values as they are now.
+local function prepare_nowait(self, text, params, call)
+  local texts = self._texts
+  local tag, err = submit_prepare(self, nil, text)
+  if not tag then return nil, err end
+  params = stream.copy(params)
+  local cell = {}
+  function cell.on_answer(_, prepared)
+    if not prepared then return end
+    if texts == self._texts then remember(self, text, prepared) end
+    local sent, why = submit_nowait(self, prepared, params, call)
+    if not sent then task.report(why) end
+  end
+  request.watch(tag, cell)
+  return true
+end
+
+-- Sends a statement and waits for nothing: true, or nil, err. Failures of the server are not heard of. A text with values
+-- is prepared on first use; what is wrong with the values then goes to cqlua.on_error.
 function methods:execute_nowait(what, params, given)
   check(self, "execute_nowait")
   check_what(what, "execute_nowait")
@@ -350,15 +375,15 @@ function methods:execute_nowait(what, params, given)
     errors.misuse("execute_nowait: a table of bind values expected, got %s", type(params))
   end
   local call = given ~= nil and options.call(given, "execute_nowait") or nil
-  local tag, err
-  if type(what) == "string" and (params == nil or next(params) == nil) then
-    err = M.refused(what)
-    if not err then tag, err = core_submit_text(self._core, what, call) end
-  else
-    if type(what) == "string" then what = self._texts[what] end
-    if not what then errors.misuse("execute_nowait: prepare a text with values first") end
-    tag, err = core_submit(self._core, what, params, call)
+  if type(what) ~= "string" then return submit_nowait(self, what, params, call) end
+  local refused = M.refused(what)
+  if refused then return nil, refused end
+  if params ~= nil and next(params) ~= nil then
+    local known = self._texts[what]
+    if known then return submit_nowait(self, known, params, call) end
+    return prepare_nowait(self, what, params, call)
   end
+  local tag, err = core_submit_text(self._core, what, call)
   if type(err) == "string" then errors.misuse("execute_nowait: %s", err) end
   if not tag then return nil, err end
   request.ignore(tag)

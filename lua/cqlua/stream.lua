@@ -404,9 +404,15 @@ local function new(db, checked)
   }, Stream)
 end
 
-local function copy(params)
+local DEEPEST = 32 -- levels of a value: what is deeper (or within itself) is refused when it is bound
+
+-- Bind values as they are now, collections included.
+local function copy(params, levels)
   local copied = {}
-  for key, value in pairs(params) do copied[key] = value end
+  levels = levels or DEEPEST
+  for key, value in next, params do
+    copied[key] = type(value) == "table" and levels > 0 and copy(value, levels - 1) or value
+  end
   return copied
 end
 M.copy = copy

@@ -111,7 +111,7 @@ const struct cqlua_error *cqlua_statement_error(const struct cqlua_statement *st
 /* --- errors: the first one sticks ------------------------------------------------------------------------------------------ */
 
 /* What is refused without looking at values. Constants: a statement of a text has no memory to make an error of. */
-enum refusal { NO_MARKERS, USE_AS_TEXT, OWN_KEYSPACE, REFUSALS };
+enum refusal { NO_MARKERS, USE_AS_TEXT, OWN_KEYSPACE, NOT_IDEMPOTENT, REFUSALS };
 static const struct cqlua_error refusals[REFUSALS] = {
     [NO_MARKERS] = {.code = CQLUA_EMISUSE,
                     .name = "misuse",
@@ -125,6 +125,10 @@ static const struct cqlua_error refusals[REFUSALS] = {
                       .name = "misuse",
                       .message = "a prepared statement runs in the keyspace it was prepared in: leave `keyspace` out",
                       ERROR_NO_NUMBERS},
+    [NOT_IDEMPOTENT] = {.code = CQLUA_EMISUSE,
+                        .name = "misuse",
+                        .message = "a statement with IF is not idempotent: leave `idempotent` out",
+                        ERROR_NO_NUMBERS},
 };
 
 static int refuse(struct cqlua_statement *st, enum refusal refusal)
@@ -518,12 +522,18 @@ static int check_closed(struct cqlua_statement *st)
     return refuse_at(st, frame->outer, frame->index, CQLUA_EMISUSE, "it is still open: call cqlua_bind_close");
 }
 
+bool statement_is_conditional(const struct cqlua_statement *st)
+{
+    return st->prepared != NULL ? st->prepared->is_conditional : cql_is_conditional(slice(st->text, st->text_len));
+}
+
 int statement_check(struct cqlua_statement *st, size_t *values_len)
 {
     *values_len = 0;
     if (st->error != NULL) return st->error->code;
     if (st->prepared == NULL && cql_kind(slice(st->text, st->text_len)) == CQL_USE) return refuse(st, USE_AS_TEXT);
     if (st->prepared != NULL && st->options.keyspace != NULL) return refuse(st, OWN_KEYSPACE);
+    if (st->options.idempotent == CQLUA_YES && statement_is_conditional(st)) return refuse(st, NOT_IDEMPOTENT);
     int rc = check_closed(st);
     if (rc == 0) rc = check_bound(st);
     if (rc != 0) return rc;

@@ -6,6 +6,8 @@
 
 /* 0 and the length of the encoded values (0: none), or the first error: a bind's, an unbound marker, text that is refused. */
 int statement_check(struct cqlua_statement *st, size_t *values_len);
+/* Whether it has an IF, which makes it not idempotent (Q8). */
+bool statement_is_conditional(const struct cqlua_statement *st);
 /* Writes [short] n and the values in the order of the markers: what statement_check measured. */
 void statement_gather(const struct cqlua_statement *st, uint8_t *out);
 
