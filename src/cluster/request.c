@@ -555,14 +555,24 @@ static void wait_for_reprepare(struct cluster *cluster, struct request *request,
     wheel_arm(&cluster->wheel, &request->timer, request->deadline_us);
 }
 
-static bool is_same_id(const struct reprepare *reprepare, struct failure *failure)
+static bool is_same_id(const struct reprepare *reprepare)
 {
     const struct result_message *result = &reprepare->request.result;
-    if (result->kind == RESULT_PREPARED && slice_equal(result->prepared.id, text_slice(reprepare->request.prepared->id)))
-        return true;
-    failure_set(failure, CQLUA_EUNPREPARED,
-                "the server now prepares this statement under another id: its table or keyspace was changed; prepare it again");
-    return false;
+    struct cqlua_slice id = text_slice(reprepare->request.prepared->id);
+    return result->kind == RESULT_PREPARED && slice_equal(result->prepared.id, id);
+}
+
+/* The server's own UNPREPARED was the reason to ask again: its code and the id stay those of the error. */
+static struct cqlua_error *id_changed_error(struct memory *memory, const struct cqlua_prepared *prepared)
+{
+    static const char text[] =
+        "the server now prepares this statement under another id: its table or keyspace was changed; prepare it again";
+    struct cqlua_slice id = text_slice(prepared->id);
+    struct cqlua_error *error = error_new(memory, CQLUA_EUNPREPARED, slice_of(text), id.len + 1);
+    if (error_is_constant(error)) return error;
+    error->server_code = SERVER_UNPREPARED;
+    error->statement_id = error_keep_bytes(error, id);
+    return error;
 }
 
 /* Back into the queue, unless its time is up in this very turn. */
@@ -575,14 +585,13 @@ static void go_on(struct cluster *cluster, struct request *waiter)
 static void end_waiter(struct cluster *cluster, struct request *waiter, const struct reprepare *reprepare)
 {
     const struct cqlua_error *error = reprepare->request.error;
-    struct failure failure;
-    if (error == NULL && is_same_id(reprepare, &failure)) {
+    if (error == NULL && is_same_id(reprepare)) {
         waiter->pinned = reprepare->request.pinned;
         go_on(cluster, waiter);
     } else if (error != NULL && error->code == CQLUA_ETIMEOUT) { /* not the waiter's own: it did not run, and may start anew */
         waiter->reprepares--;
         go_on(cluster, waiter);
-    } else if (error == NULL) fail(cluster, waiter, &failure);
+    } else if (error == NULL) request_complete(cluster, waiter, id_changed_error(cluster->memory, reprepare->request.prepared));
     else if (!try_again(cluster, waiter, retry_decide(error->code, slice(NULL, 0), true, EFFECT_NONE), error->code))
         request_complete(cluster, waiter, error_copy(cluster->memory, error));
 }
@@ -592,8 +601,7 @@ static void end_reprepare(struct cluster *cluster, struct reprepare *reprepare)
     struct request *request = &reprepare->request;
     list_remove(&request->link);
     list_remove(&reprepare->link);
-    struct failure ignored;
-    if (request->error == NULL && is_same_id(reprepare, &ignored))
+    if (request->error == NULL && is_same_id(reprepare))
         prepared_set_columns(request->prepared, request->result.prepared.columns, request->result.prepared.metadata_id);
     while (!list_is_empty(&reprepare->waiters))
         end_waiter(cluster, container_of(reprepare->waiters.next, struct request, link), reprepare);
