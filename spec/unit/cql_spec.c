@@ -89,13 +89,21 @@ static bool is_conditional(const char *text)
 static void Q8_an_if_makes_a_write_conditional(void **state)
 {
     (void)state;
-    static const char *const conditional[] = {"INSERT INTO t (a) VALUES (1) IF NOT EXISTS", "update t set a = 1 where b = 2 if a = 3",
-                                              "DELETE FROM t WHERE a = 'it''s' IF EXISTS",
-                                              "BEGIN BATCH UPDATE t SET a = $$)$$ WHERE b = 1 /* */IF a=1; APPLY BATCH"};
-    static const char *const others[] = {"", "INSERT INTO t (a) VALUES ('IF') ", "INSERT INTO t (\"if\") VALUES (1)",
-                                         "UPDATE t SET a = $$ if $$ WHERE b = 1 -- if", "UPDATE t SET a = 'b\n' WHERE iff = :if",
-                                         "UPDATE t SET a = f(if) WHERE b = ?", "CREATE TABLE IF NOT EXISTS t (a int PRIMARY KEY)",
-                                         "SELECT a FROM t IF", "DELETE FROM t WHERE a = 'no end IF", "\"", "$$", "$"};
+    static const char *const conditional[] = {
+        "INSERT INTO t (a) VALUES (1) IF NOT EXISTS", "update t set a = 1 where b = 2 if a = 3",
+        "DELETE FROM t WHERE a = 'it''s' IF EXISTS", "BEGIN BATCH UPDATE t SET a = $$)$$ WHERE b = 1 /* */IF a=1; APPLY BATCH"};
+    static const char *const others[] = {"",
+                                         "INSERT INTO t (a) VALUES ('IF') ",
+                                         "INSERT INTO t (\"if\") VALUES (1)",
+                                         "UPDATE t SET a = $$ if $$ WHERE b = 1 -- if",
+                                         "UPDATE t SET a = 'b\n' WHERE iff = :if",
+                                         "UPDATE t SET a = f(if) WHERE b = ?",
+                                         "CREATE TABLE IF NOT EXISTS t (a int PRIMARY KEY)",
+                                         "SELECT a FROM t IF",
+                                         "DELETE FROM t WHERE a = 'no end IF",
+                                         "\"",
+                                         "$$",
+                                         "$"};
     for (size_t i = 0; i < sizeof conditional / sizeof conditional[0]; i++)
         if (!is_conditional(conditional[i])) fail_msg("'%s' has an IF", conditional[i]);
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)

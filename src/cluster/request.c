@@ -315,7 +315,8 @@ static const struct cqlua_prepared *prepared_of(const struct request *request, s
     return request->batch[i];
 }
 
-static struct cqlua_error *unset_error(struct memory *memory, const struct cqlua_prepared *prepared, int marker, const char *where)
+static struct cqlua_error *unset_error(struct memory *memory, const struct cqlua_prepared *prepared, int marker,
+                                       const char *where)
 {
     char text[512];
     const struct column *column = &prepared->params->columns[marker];

@@ -317,6 +317,7 @@ static struct call *call_of(struct cqlua_session *session, struct cqlua_statemen
     size_t values_len = 0;
     *rc = session_accepts(session);
     if (*rc == 0 && !call_options_are_sane(&st->options)) *rc = CQLUA_EMISUSE;
+    if (*rc == 0) *rc = statement_check_options(st);
     if (*rc == 0) *rc = statement_check(st, &values_len);
     if (*rc != 0) return NULL;
     struct call *call = call_new(session, st->prepared != NULL ? REQUEST_EXECUTE : REQUEST_QUERY, queue, tag);

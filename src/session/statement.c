@@ -527,13 +527,18 @@ bool statement_is_conditional(const struct cqlua_statement *st)
     return st->prepared != NULL ? st->prepared->is_conditional : cql_is_conditional(slice(st->text, st->text_len));
 }
 
+int statement_check_options(struct cqlua_statement *st)
+{
+    if (st->error != NULL) return st->error->code;
+    if (st->prepared != NULL && st->options.keyspace != NULL) return refuse(st, OWN_KEYSPACE);
+    return st->options.idempotent == CQLUA_YES && statement_is_conditional(st) ? refuse(st, NOT_IDEMPOTENT) : 0;
+}
+
 int statement_check(struct cqlua_statement *st, size_t *values_len)
 {
     *values_len = 0;
     if (st->error != NULL) return st->error->code;
     if (st->prepared == NULL && cql_kind(slice(st->text, st->text_len)) == CQL_USE) return refuse(st, USE_AS_TEXT);
-    if (st->prepared != NULL && st->options.keyspace != NULL) return refuse(st, OWN_KEYSPACE);
-    if (st->options.idempotent == CQLUA_YES && statement_is_conditional(st)) return refuse(st, NOT_IDEMPOTENT);
     int rc = check_closed(st);
     if (rc == 0) rc = check_bound(st);
     if (rc != 0) return rc;
