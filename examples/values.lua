@@ -5,8 +5,8 @@ local assert = cqlua.assert
 local SCHEMA = {
   "CREATE KEYSPACE IF NOT EXISTS examples WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
   "CREATE TYPE IF NOT EXISTS examples.address (street text, zip int)",
-  [[CREATE TABLE IF NOT EXISTS examples.accounts (id uuid PRIMARY KEY, name text, home frozen<address>, tags set<text>,
-    limits map<text, frozen<list<int>>>, balance decimal, shares varint, visits bigint, trial duration, since timestamp,
+  [[CREATE TABLE IF NOT EXISTS examples.accounts (id uuid PRIMARY KEY, name text, home frozen<address>,
+    tags set<text>, limits map<text, frozen<list<int>>>, balance decimal, shares varint, visits bigint, trial duration, since timestamp,
     place frozen<tuple<float, float>>, embedding vector<float, 3>)]],
   "CREATE TABLE IF NOT EXISTS examples.names (name text PRIMARY KEY, id uuid)",
 }

@@ -146,6 +146,7 @@ build = {
     ["cqlua.group"] = "lua/cqlua/group.lua",
     ["cqlua.host.ev"] = "lua/cqlua/host/ev.lua",
     ["cqlua"] = "lua/cqlua/init.lua",
+    ["cqlua.json"] = "lua/cqlua/json.lua",
     ["cqlua.options"] = "lua/cqlua/options.lua",
     ["cqlua.request"] = "lua/cqlua/request.lua",
     ["cqlua.result"] = "lua/cqlua/result.lua",

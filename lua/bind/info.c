@@ -178,7 +178,7 @@ static uint32_t read_short(const unsigned char *at)
 }
 
 /* A [bytes map], v4 section 3: [short] n, then n times [string] and [bytes]. */
-static void push_payload(lua_State *L, const char *bytes, uint32_t len)
+void bind_push_payload(lua_State *L, const char *bytes, uint32_t len)
 {
     const unsigned char *at = (const unsigned char *)bytes, *end = at + len;
     uint32_t i, count;
@@ -244,7 +244,7 @@ static int info_get(lua_State *L)
     case ATTEMPTS: push_attempts(L, &packed, attempts); break;
     case COORDINATOR: push_text(L, at, packed.coordinator); break;
     case COST: push_cost(L, &packed); break;
-    case CUSTOM_PAYLOAD: push_payload(L, payload, packed.payload); break;
+    case CUSTOM_PAYLOAD: bind_push_payload(L, payload, packed.payload); break;
     case HAS_MORE: lua_pushboolean(L, packed.has_more != 0); break;
     case PAGING_STATE: push_text(L, state, packed.state); break;
     case TRACING_ID: push_tracing(L, tracing, packed.tracing); break;

@@ -475,6 +475,11 @@ static void set_parameters(lua_State *L, const struct cqlua_received *received)
         bind_push_int64(L, received->timestamp_us, BIND_BIGINT_DEFAULT);
         lua_setfield(L, -2, "timestamp");
     }
+    if (received->has_now_in_seconds) set_integer(L, "now_in_seconds", received->now_in_seconds);
+    if (received->payload.len > 0) {
+        bind_push_payload(L, received->payload.base, (uint32_t)received->payload.len);
+        lua_setfield(L, -2, "payload");
+    }
 }
 
 /* server_received(server, index): a table; nil past the end. */

@@ -86,6 +86,29 @@ describe("a keyspace of the call", function()
   end
 end)
 
+describe("a request", function()
+  for version = 4, 5 do
+    it("Q1 has its custom payload, and the answer its own: v" .. version, wire.test(function(session, server)
+      local payload = { proxy = "ada", empty = "", nothing = cqlua.null }
+      server:prime("SELECT 1", { payload = { cost = "\0\1" } })
+      server:prime("UPDATE 1", {})
+      local result = assert(session:execute("SELECT 1", nil, { custom_payload = payload }))
+      assert.same({ cost = "\0\1" }, result.custom_payload)
+      assert.same(payload, server:received()[1].payload)
+      assert(session:batch({ "UPDATE 1" }, { custom_payload = payload }))
+      assert.same(payload, server:received()[2].payload)
+    end, { version = version }))
+  end
+
+  it("Q1 has the time that it is to be of: v5", wire.test(function(session, server)
+    server:prime("UPDATE t", {})
+    assert(session:execute("UPDATE t", nil, { now_in_seconds = 1234, timestamp = 5678 }))
+    local request = server:received()[1]
+    assert.equal(1234, request.now_in_seconds)
+    assert.equal("5678", cqlua.text(request.timestamp))
+  end))
+end)
+
 describe("unset", function()
   local SET = "UPDATE t SET a = ? WHERE b = ?"
 
