@@ -6,12 +6,13 @@ local SCHEMA = {
   "CREATE KEYSPACE IF NOT EXISTS examples WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
   "CREATE TYPE IF NOT EXISTS examples.address (street text, zip int)",
   [[CREATE TABLE IF NOT EXISTS examples.accounts (id uuid PRIMARY KEY, name text, home frozen<address>,
-    tags set<text>, limits map<text, frozen<list<int>>>, balance decimal, shares varint, visits bigint, trial duration, since timestamp,
-    place frozen<tuple<float, float>>, embedding vector<float, 3>)]],
+    tags set<text>, limits map<text, frozen<list<int>>>, balance decimal, shares varint, visits bigint, trial duration,
+    since timestamp, place frozen<tuple<float, float>>, embedding vector<float, 3>)]],
   "CREATE TABLE IF NOT EXISTS examples.names (name text PRIMARY KEY, id uuid)",
 }
 
-local ADD = [[INSERT INTO examples.accounts (id, name, home, tags, limits, balance, shares, visits, trial, since, place, embedding)
+local ADD = [[INSERT INTO examples.accounts
+  (id, name, home, tags, limits, balance, shares, visits, trial, since, place, embedding)
   VALUES (:id, :name, :home, :tags, :limits, :balance, :shares, :visits, :trial, :since, :place, :embedding)]]
 
 local function account(id)

@@ -236,7 +236,7 @@ function result:column(column) end
 
 ---The trace of a request that was made with `tracing = true`: waits until the server has written it.
 ---@async
----@return { id: string, request: string, command: string, client: string, coordinator: string, started_at: number, duration_us: integer, parameters: table<string, string>, events: { activity: string, source: string, elapsed_us: integer, thread: string }[] }?
+---@return cqlua.trace?
 ---@return cqlua.error?
 function result:trace() end
 
@@ -244,6 +244,17 @@ function result:trace() end
 ---@return string?
 ---@return cqlua.error? for what JSON cannot say
 function result:json() end
+
+---@class cqlua.trace
+---@field id string
+---@field request string
+---@field command string
+---@field client string
+---@field coordinator string
+---@field started_at number milliseconds since 1970
+---@field duration_us integer
+---@field parameters table<string, string>
+---@field events { activity: string, source: string, elapsed_us: integer, thread: string }[]
 
 ---@class cqlua.prepared: userdata
 ---@field text string

@@ -176,8 +176,8 @@ struct cqlua_received {
     struct cqlua_slice paging_state;
     int tracing, has_timestamp, has_now_in_seconds;
     int64_t timestamp_us;
-    int32_t now_in_seconds;      /* v5 */
-    struct cqlua_slice payload;  /* custom payload, a [bytes map] (v4 section 3); empty: none */
+    int32_t now_in_seconds;     /* v5 */
+    struct cqlua_slice payload; /* custom payload, a [bytes map] (v4 section 3); empty: none */
     int stream, version, node;
     int64_t at_us;               /* cqlua_loop_now */
     const void *record, *params; /* private */

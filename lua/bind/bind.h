@@ -192,7 +192,7 @@ static const double bind_exact_max = 9007199254740992.0;            /* 2^53 */
 const char *bind_to_whole(lua_State *L, int value, int64_t *whole); /* NULL, or why the value is none */
 /* One cell of a cursor's row. 0, or 1: pushed an error object in its place. */
 int bind_cell_push(lua_State *L, const struct cqlua_rows *row, int index);
-int bind_push_int64(lua_State *L, int64_t value, unsigned bigint);  /* 0, or 1: inexact as a number, nothing pushed */
+int bind_push_int64(lua_State *L, int64_t value, unsigned bigint); /* 0, or 1: inexact as a number, nothing pushed */
 
 /* Objects. A value that is read from the stack may borrow from it, or from what that pushed: it holds until the stack shrinks. */
 struct bind_number {

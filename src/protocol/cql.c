@@ -59,7 +59,7 @@ enum cql_kind cql_kind(struct cqlua_slice text)
     return CQL_OTHER;
 }
 
-/* Passes over what is at `at`: a word, a string, a quoted name, or one sign. A quote that is doubled ends one and begins another. */
+/* Passes over what is at `at`: a word, a string, a quoted name, or one sign. A doubled quote ends one and begins another. */
 static const char *skip_token(const char *at, const char *end)
 {
     size_t len = word_length(at, end);

@@ -1,4 +1,5 @@
-/* What can be told of a statement from its first keyword and an IF (Q8): never used to allow anything, only to forbid or to order. */
+/* What can be told of a statement from its first keyword and an IF (Q8): never used to allow anything, only to forbid or to
+ * order. */
 #ifndef CQLUA_PROTOCOL_CQL_H
 #define CQLUA_PROTOCOL_CQL_H
 
