@@ -106,7 +106,7 @@ struct sim {
     size_t events_count, events_capacity;
     uint64_t next_event;
     int64_t wall_ahead_us; /* of the wall clock over the monotonic one */
-    int64_t network_us; /* from end to end */
+    int64_t network_us;    /* from end to end */
     bool is_deferred, is_released;
     int turns, connects, lookups_asked;
     struct cqlua_lookup *lookup;
