@@ -378,7 +378,7 @@ struct cqlua_call {
     int32_t consistency;        /* -1: the session's */
     int32_t serial_consistency; /* -1: the server's */
     int32_t page_size;          /* 0: the session's; -1: no paging */
-    int32_t idempotent;         /* CQLUA_DEFAULT: SELECT yes, all else no */
+    int32_t idempotent;         /* CQLUA_DEFAULT: SELECT yes, all else no; YES with an IF in the text is MISUSE */
     int32_t max_retries;        /* 0: the session's; -1: none */
     int32_t tracing;            /* 1: the server traces the request */
     int32_t has_timestamp;      /* 1: `timestamp_us` counts */
@@ -568,6 +568,10 @@ CQLUA_EXPORT int64_t cqlua_execute(struct cqlua_session *session, struct cqlua_s
 /* The same with a completion in a queue. */
 CQLUA_EXPORT int64_t cqlua_prepare_to(struct cqlua_session *session, const char *text, size_t len, int32_t timeout_ms,
                                       struct cqlua_queue *queue, uint64_t tag);
+/* The same in a keyspace that is not the session's (protocol v5): prepared statements run in the keyspace they were prepared in.
+ * NULL: the session's. */
+CQLUA_EXPORT int64_t cqlua_prepare_in(struct cqlua_session *session, const char *keyspace, const char *text, size_t len,
+                                      int32_t timeout_ms, struct cqlua_queue *queue, uint64_t tag);
 CQLUA_EXPORT int64_t cqlua_submit(struct cqlua_session *session, struct cqlua_statement *st, struct cqlua_queue *queue,
                                   uint64_t tag);
 /* The cached prepared statement of a text in the session's keyspace, borrowed; NULL if it is not there (yet). */

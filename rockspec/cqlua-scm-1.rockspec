@@ -154,6 +154,7 @@ build = {
     ["cqlua.host.ev"] = "lua/cqlua/host/ev.lua",
     ["cqlua"] = "lua/cqlua/init.lua",
     ["cqlua.log"] = "lua/cqlua/log.lua",
+    ["cqlua.json"] = "lua/cqlua/json.lua",
     ["cqlua.options"] = "lua/cqlua/options.lua",
     ["cqlua.request"] = "lua/cqlua/request.lua",
     ["cqlua.result"] = "lua/cqlua/result.lua",

@@ -380,6 +380,14 @@ function M.call(given, who)
   return core.call(to_core(checked)), checked
 end
 
+-- The core's form of checked options but for the keyspace: that of a statement that was prepared in it.
+function M.without_keyspace(checked)
+  local rest = {}
+  for name, value in pairs(checked) do rest[name] = value end
+  rest.keyspace = nil
+  return core.call(rest)
+end
+
 -- The same for a batch, whose `kind` is apart: kind, call, checked.
 function M.batch(given)
   local object = built[given]
