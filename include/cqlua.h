@@ -149,8 +149,9 @@ enum { CQLUA_READ = 1, CQLUA_WRITE = 2 };
  * cqlua_loop_on. */
 struct cqlua_loop_hooks {
     /* Starts, changes or (events == 0) stops watching fd. `*watcher` is the adapter's own memory of it, NULL at first; when fd
-     * is ready the adapter calls cqlua_loop_ready(loop, key, events). After events == 0 the key is dead: it must not be reported
-     * any more, even if its event was collected before. Returns 0 or CQLUA_ENO_MEMORY. */
+     * is ready the adapter calls cqlua_loop_ready(loop, key, events); events 0: it can be watched no more. After events == 0
+     * the key is dead: it must not be reported any more, even if its event was collected before. Returns 0 or
+     * CQLUA_ENO_MEMORY. */
     int (*watch)(void *host, int fd, int events, void *key, void **watcher);
     /* Call cqlua_loop_turn once, delay_us from now (0: as soon as the loop turns); a new call replaces the former; negative:
      * never. A loop with neither a watch nor a timer left may end. */
@@ -243,6 +244,7 @@ struct cqlua_options {
     int32_t max_queued;                                  /* 131,072 requests waiting in the session */
     int32_t max_prepared;                                /* 4,096 statements in the cache */
     int64_t max_frame_bytes;                             /* 256 MiB */
+    int64_t max_result_bytes; /* of one page; the same. A larger answer fails its request and leaves the connection open */
     int consistency;                                     /* 0 (ANY) means LOCAL_QUORUM: ask for ANY in the statement's options */
     int32_t page_size;                                   /* 5,000 rows */
     const char *compression;           /* none; "lz4": used if the server offers it. Others are CQLUA_EUNSUPPORTED */

@@ -111,6 +111,7 @@ function auth.plain(user, password) end
 ---@field max_queued integer? 131072
 ---@field max_prepared integer? 4096
 ---@field max_frame_bytes integer? 256 MiB
+---@field max_result_bytes integer? of one page: a larger one is `frame_too_large`
 ---@field on_full "wait"|"fail"|nil "wait"
 ---@field allow_plaintext_auth boolean? a password may travel unencrypted beyond loopback
 ---@field authenticators string[]? classes that may get the password besides Cassandra's own

@@ -41,6 +41,7 @@ static void read_limits(lua_State *L, int table, struct cqlua_options *opt)
     opt->max_queued = bind_int_field(L, table, "max_queued", 0);
     opt->max_prepared = bind_int_field(L, table, "max_prepared", 0);
     opt->max_frame_bytes = bind_int_field(L, table, "max_frame_bytes", 0);
+    opt->max_result_bytes = bind_int_field(L, table, "max_result_bytes", 0);
     opt->page_size = bind_int_field(L, table, "page_size", 0);
 }
 

@@ -10,7 +10,7 @@ local M = {}
 -- What api.md names and this version does not have. As options: refused by name.
 local LATER = {
   connect = "profiles slow_query log paging_secret "
-    .. "max_result_bytes translate_address require_auth profile retry speculation",
+    .. "translate_address require_auth profile retry speculation",
   call = "page_token node profile retry speculation routing_key lazy",
 }
 LATER.stream = LATER.call .. " max_buffer_bytes"
@@ -251,6 +251,7 @@ local CONNECT = {
   max_queued = { count },
   max_prepared = { count },
   max_frame_bytes = { count, min = 4096 },
+  max_result_bytes = { count, min = 1024 },
   on_full = { choice, of = { wait = true, fail = true } },
   allow_plaintext_auth = { flag },
   authenticators = { words },

@@ -622,9 +622,28 @@ static void answered_result(struct cluster *cluster, struct request *request, st
     fail(cluster, request, &failure);
 }
 
+/* The answer is over the limit, and not taken. The request was executed. */
+static void answered_too_much(struct cluster *cluster, struct request *request)
+{
+    const struct connection_config *config = &cluster->connections;
+    bool is_result = request->attempt.excess <= config->max_frame;
+    struct failure failure;
+    failure_set(&failure, CQLUA_EFRAME_TOO_LARGE,
+                "the answer of %s has %u bytes, the limit is %zu: ask for smaller pages or fewer columns, or raise %s",
+                request->node->name->chars, request->attempt.excess, is_result ? config->max_result : config->max_frame,
+                is_result ? "max_result_bytes" : "max_frame_bytes");
+    request->may_have_executed = true;
+    history_end(&request->history, CQLUA_EFRAME_TOO_LARGE, cluster->now_us);
+    fail(cluster, request, &failure);
+}
+
 void request_answered(struct cluster *cluster, struct request *request)
 {
     struct attempt *attempt = &request->attempt;
+    if (attempt->excess > 0) {
+        answered_too_much(cluster, request);
+        return;
+    }
     struct reader reader = reader_of(attempt->body);
     request->block = attempt->block; /* the reference moves */
     attempt->block = NULL;

@@ -83,7 +83,8 @@ static void configure_connections(struct cqlua_session *session)
     struct connection_config *config = &session->cluster.connections;
     config->heartbeat_interval_us = (int64_t)options->heartbeat_interval_ms * 1000;
     config->heartbeat_timeout_us = (int64_t)options->heartbeat_timeout_ms * 1000;
-    config->max_frame = (size_t)options->max_frame_bytes;
+    config->max_frame = config->max_result = (size_t)options->max_frame_bytes;
+    if (options->max_result_bytes < options->max_frame_bytes) config->max_result = (size_t)options->max_result_bytes;
     config->max_in_flight = (uint32_t)options->max_in_flight;
     config->username = text_slice(session->username);
     config->password = session->password == NULL ? slice("", 0) : text_slice(session->password);
