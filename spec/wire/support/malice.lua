@@ -34,6 +34,12 @@ function M.soon(holds)
   return false
 end
 
+-- A number that no other request has.
+function M.token()
+  tokens = tokens + 1
+  return tokens
+end
+
 local function in_way(way, what, fn)
   local ok, err = pcall(fn)
   if ok then return end
@@ -41,11 +47,23 @@ local function in_way(way, what, fn)
   error(("%s%s: %s"):format(way.name, what, tostring(err)), 0)
 end
 
+-- Whether the next good query is answered; while the session connects again, too.
+function M.is_well(session, server)
+  local query = wire.prime_token(server, M.token())
+  for _ = 1, 1000 do
+    local result, err = session:execute(query)
+    if result then return result[1].token == tokens end
+    if err.name ~= "no_nodes" then return false end
+    cqlua.sleep(0.001)
+  end
+  return false
+end
+
 local function checked(way, fn, session, server)
-  assert.is_true(wire.is_well(session, server))
+  assert.is_true(M.is_well(session, server))
   local before = M.count(session, "memory")
   fn(session, server, way)
-  assert.is_true(wire.is_well(session, server))
+  assert.is_true(M.is_well(session, server))
   assert.is_true(M.soon(function() return M.count(session, "memory") <= before + MOST_GROWTH end))
   assert.equal(0, M.count(session, "in_flight"))
 end
@@ -59,17 +77,11 @@ function M.each(fn, more)
       local given = { version = way.version, lz4 = way.lz4 }
       for name, value in pairs(more.server or {}) do given[name] = value end
       local server = testing.server(given)
-      local options = { compression = way.lz4 and "lz4" or nil }
+      local options = { compression = way.lz4 and "lz4" or nil, reconnect = { 0.001, 0.002 } }
       for name, value in pairs(more.connect or {}) do options[name] = value end
       wire.with(server, function(session) checked(way, fn, session, server) end, options)
     end, more.seconds or 10))
   end
-end
-
--- A number that no other request has.
-function M.token()
-  tokens = tokens + 1
-  return tokens
 end
 
 -- Asks a question of its own, whose answer has this fault: result, or nil, err. `call`: options of the call.
@@ -94,7 +106,7 @@ function M.fails(session, server, fault, name, text)
   assert.is_nil(result)
   M.check_error(err, name or "protocol", server, text)
   assert.is_true(err.may_have_executed)
-  assert.is_true(wire.is_well(session, server))
+  assert.is_true(M.is_well(session, server))
   return err
 end
 
@@ -108,7 +120,7 @@ end
 function M.fails_at_stream(session, server, fault, name, text)
   for _ = 1, 10 do
     server:clear()
-    assert.is_true(wire.is_well(session, server))
+    assert.is_true(M.is_well(session, server))
     local all = server:received "all"
     local stream = (all[#all].stream + 1) % 32768
     server:clear()
@@ -117,7 +129,7 @@ function M.fails_at_stream(session, server, fault, name, text)
     if asked[1] and asked[1].stream == stream then
       assert.is_nil(result)
       M.check_error(err, name or "protocol", server, text)
-      assert.is_true(wire.is_well(session, server))
+      assert.is_true(M.is_well(session, server))
       return err
     end
   end
