@@ -387,7 +387,7 @@ static void lost(struct cluster *cluster, struct request *request, bool was_sent
     enum retry retry = retry_decide(CQLUA_ECONNECTION_LOST, slice(NULL, 0), request->is_idempotent, effect);
     if (try_again(cluster, request, retry, CQLUA_ECONNECTION_LOST)) return;
     struct failure lost;
-    bool is_protocol = failure->code == CQLUA_EPROTOCOL;
+    bool is_protocol = failure->code == CQLUA_EPROTOCOL || failure->code == CQLUA_EUNSUPPORTED; /* in the middle of work */
     failure_set(&lost, is_protocol ? CQLUA_EPROTOCOL : CQLUA_ECONNECTION_LOST,
                 "the connection to %s was lost before the answer came: %s%s", request->node->name->chars, failure->text,
                 was_sent ? "" : " (the request had not been sent: it can be repeated safely)");
