@@ -25,9 +25,9 @@ function M.count(session, what)
   return core.session_count(rawget(session, "_core"))[what]
 end
 
--- Waits until the condition holds; whether it does within a second.
-function M.soon(holds)
-  for _ = 1, 100 do
+-- Waits until the condition holds; whether it does within a second, or so many tries.
+function M.soon(holds, tries)
+  for _ = 1, tries or 100 do
     if holds() then return true end
     cqlua.sleep(0.01)
   end
@@ -70,7 +70,7 @@ local function checked(way, fn, session, server, growth)
     return after <= before + growth
   end)
   if not is_back then error(("the session held %d bytes before, and %d after"):format(before, after), 0) end
-  assert.equal(0, M.count(session, "in_flight"))
+  assert.is_true(M.soon(function() return M.count(session, "in_flight") == 0 end))
 end
 
 -- fn(session, server, way) with every protocol; `more`: options of connect, `seconds` until it is stopped, `ways`,
@@ -90,8 +90,10 @@ function M.each(fn, more)
 end
 
 -- Waits until good queries work again, behind an answer that never ends: heartbeats close its connection.
-function M.recovers(session, server)
-  return M.soon(function() return session:execute(wire.prime_token(server, M.token()), nil, { timeout = 0.1 }) ~= nil end)
+function M.recovers(session, server, tries)
+  return M.soon(function()
+    return session:execute(wire.prime_token(server, M.token()), nil, { timeout = 0.1 }) ~= nil
+  end, tries)
 end
 
 -- Asks a question of its own, whose answer has this fault: result, or nil, err. `call`: options of the call.
