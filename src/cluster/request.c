@@ -137,8 +137,9 @@ void request_complete(struct cluster *cluster, struct request *request, struct c
     }
     request->error = error;
     enter(cluster, request, REQUEST_COMPLETED, &cluster->completed);
-    if (request->kind == REQUEST_REPREPARE) end_reprepare(cluster, container_of(request, struct reprepare, request));
     if (request->kind == REQUEST_CONTROL) control_answered(&cluster->control);
+    /* the last: it frees the request */
+    if (request->kind == REQUEST_REPREPARE) end_reprepare(cluster, container_of(request, struct reprepare, request));
 }
 
 static void fail(struct cluster *cluster, struct request *request, const struct failure *failure)
