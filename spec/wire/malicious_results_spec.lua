@@ -158,16 +158,6 @@ describe("a server whose results lie", function()
     end)
   end)
 
-  it("fault 63 may send 65,535 warnings", function()
-    malice.each(function(session, server)
-      local text = "SELECT warned " .. malice.token()
-      server:prime(text, { frame = { flags = 0x08 }, body = short(65535) .. string_of "w":rep(65535) .. rows {} })
-      local result = assert(session:execute(text))
-      assert.equal(1, result[1].token)
-      assert.equal(65535, #result.warnings)
-    end, { ways = { malice.ways[1], malice.ways[3] } })
-  end)
-
   it("fault 52 cannot end a body anywhere but at its end", function()
     local whole = rows { columns = { { "token", "int" }, { "l", "\0\32\0\13" }, { "u", "\0\48" .. string_of "ks" .. string_of "u"
       .. short(2) .. string_of "a" .. "\0\9" .. string_of "b" .. "\0\13" } }, rows = 2, flags = 3, state = "next",
