@@ -11,7 +11,8 @@ describe("a statement that the node forgot", function()
         server:forget(text)
         assert.equal(1, assert(session:execute(get, { 1 }))[1].n)
       end
-      server:prime({ query = text, opcode = "PREPARE" }, { frame = { opcode = "RESULT" }, body = "\0\0\0\4", times = 1 })
+      server:prime({ query = text, opcode = "PREPARE" }, { frame = { opcode = "RESULT" }, body = "\0\0\0\4",
+        times = 1 })
       server:forget(text)
       local result = session:execute(get, { 1 })
       assert.is_nil(result)

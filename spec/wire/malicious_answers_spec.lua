@@ -1,4 +1,5 @@
--- Answers that are late, lost, doubled, shuffled, or somebody else's: each request ends once, with its own answer or an error.
+-- Answers that are late, lost, doubled, shuffled, or somebody else's: each request ends once, with its own answer
+-- or an error.
 -- Each answer bears a token that only its request asked for.
 -- ctest: timeout=120
 local cqlua = require "cqlua"
@@ -227,7 +228,8 @@ describe("a server that answers late, twice, or to others", function()
 
   it("fault 12 is lost behind a write: it is not repeated, and may have been executed", function()
     malice.each(function(session, server)
-      for _, way_to_lose in ipairs { { close = true }, { truncate = 5 }, { wrong_stream = 99 }, { raw = "garbage that is no frame" } } do
+      for _, way_to_lose in ipairs { { close = true }, { truncate = 5 }, { wrong_stream = 99 },
+        { raw = "garbage that is no frame" } } do
         local text = "UPDATE counters SET n = n + 1 -- " .. malice.token()
         way_to_lose.times = 1
         server:prime(text, {})
@@ -269,13 +271,15 @@ describe("a server that answers late, twice, or to others", function()
     end)
   end)
 
-  it("fault 16 fails in the middle of a scan: the error says where to go on, and no row is lost or read twice", function()
+  it("fault 16 fails in the middle of a scan: the error says where to go on, and no row is lost or read twice",
+    function()
     malice.each(function(session, server)
       local rows = {}
       for n = 1, 100 do rows[n] = { n } end
       server:prime("SELECT n", { columns = { { "n", "int" } }, rows = rows })
       for page = 2, 9, 3 do
-        for _, fault in ipairs { { close = true }, { body = "abc" }, { error = "read_timeout" }, { wrong_stream = -7 } } do
+        for _, fault in ipairs { { close = true }, { body = "abc" }, { error = "read_timeout" },
+          { wrong_stream = -7 } } do
           fault.times = 1
           local id = server:prime({ query = "SELECT n", page = page }, fault)
           local seen, state = {}, nil
@@ -300,7 +304,8 @@ describe("a server that answers late, twice, or to others", function()
   it("fault 17 rejects a batch, or times out in one: its write type is told, and it is not repeated", function()
     malice.each(function(session, server)
       local batch = { { "INSERT INTO t (n) VALUES (1)" }, { "INSERT INTO t (n) VALUES (2)" } }
-      for _, write_type in ipairs { "BATCH", "BATCH_LOG", "UNLOGGED_BATCH", "COUNTER", "CAS", "VIEW", "CDC", "SIMPLE" } do
+      for _, write_type in ipairs { "BATCH", "BATCH_LOG", "UNLOGGED_BATCH", "COUNTER", "CAS", "VIEW", "CDC",
+        "SIMPLE" } do
         server:clear()
         server:prime({ opcode = "BATCH" }, { error = { code = "write_timeout", write_type = write_type }, times = 1 })
         local done, err = session:batch(batch)

@@ -69,7 +69,8 @@ describe("a server whose frames lie", function()
     end)
   end)
 
-  it("fault 48 announces 700 MiB or 2 GiB that never come: the request fails, those behind it end by their time", function()
+  it("fault 48 announces 700 MiB or 2 GiB that never come: the request fails, those behind it end by their time",
+    function()
     malice.does_not_grow(function()
       for _, length in ipairs { 700 * 2 ^ 20, 2 ^ 31 - 1 } do
         malice.each(function(session, server, way)
@@ -80,7 +81,8 @@ describe("a server whose frames lie", function()
           malice.check_error(err, "frame_too_large", server)
           result, err = malice.ask(session, server, {}, { timeout = 0.05 })
           assert.is_nil(result)
-          -- with segments, an answer in the middle of another is found out; below v5 it is taken for a part of it, until the
+          -- with segments, an answer in the middle of another is found out; below v5 it is taken for a part of it,
+          -- until the
           -- server ends the connection
           malice.check_error(err, way.version == 4 and "timeout" or "protocol", server)
           if way.version == 4 then server:node(1):stop() server:node(1):start() end
@@ -108,7 +110,8 @@ describe("a server whose frames lie", function()
   it("fault 50 compresses although nothing was agreed", function()
     malice.each(function(session, server)
       malice.fails(session, server, { frame = { flags = 1 } }, "protocol", "compressed")
-      malice.fails(session, server, { frame = { flags = 1 }, body = int(20) .. lz4(("x"):rep(20)) }, "protocol", "compressed")
+      malice.fails(session, server, { frame = { flags = 1 }, body = int(20) .. lz4(("x"):rep(20)) }, "protocol",
+        "compressed")
     end, { ways = { malice.ways[1], malice.ways[3], malice.ways[4] } })
   end)
 
@@ -120,7 +123,8 @@ describe("a server whose frames lie", function()
     refuse(v4_lz4, {
       packed("", ""), packed("\0\0\0", ""), packed(int(-1), "ab"), packed(int(200000000), "ab"),
       packed(int(#body - 1), lz4(body)), packed(int(#body + 1), lz4(body)), packed(int(1000), ("garbage"):rep(30)),
-      packed(int(65536), "\31a\1\0" .. ("\255"):rep(100)), packed(int(20), "\16a\0\0\80bbbbb"), packed(int(20), "\16a\9\9\80bbbbb"),
+      packed(int(65536), "\31a\1\0" .. ("\255"):rep(100)), packed(int(20), "\16a\0\0\80bbbbb"), packed(int(20),
+        "\16a\9\9\80bbbbb"),
       packed(int(4000000), "\240" .. ("\255"):rep(15000)), packed(int(0), lz4(body)), packed(int(9), ""),
     }, "protocol")
   end)
@@ -159,9 +163,11 @@ describe("a server whose frames lie", function()
 
   it("fault 64 sends messages of the handshake as answers", function()
     malice.each(function(session, server)
-      for _, opcode in ipairs { "READY", "AUTHENTICATE", "AUTH_CHALLENGE", "AUTH_SUCCESS", "SUPPORTED", "STARTUP", "QUERY", 0x77, 0xFF } do
+      for _, opcode in ipairs { "READY", "AUTHENTICATE", "AUTH_CHALLENGE", "AUTH_SUCCESS", "SUPPORTED", "STARTUP",
+        "QUERY", 0x77, 0xFF } do
         for _, body in ipairs { "", bytes.short(0), bytes.string "org.apache.cassandra.auth.PasswordAuthenticator" } do
-          malice.fails(session, server, { frame = { opcode = opcode }, body = body }, "protocol", "where RESULT or ERROR was expected")
+          malice.fails(session, server, { frame = { opcode = opcode }, body = body }, "protocol",
+            "where RESULT or ERROR was expected")
         end
       end
     end)
@@ -170,7 +176,7 @@ describe("a server whose frames lie", function()
   it("fault 64 says READY once more, on a stream where nothing was asked", function()
     refuse(malice.ways, {
       function(stream, way) return spoken(way, frame(way.version, (stream + 1) % 32768, 2, "")) end,
-      function(stream, way) return spoken(way, frame(way.version, -2, 2, "")) end,
+      function(_, way) return spoken(way, frame(way.version, -2, 2, "")) end,
       function(_, way) return spoken(way, frame(way.version, -1, 2, "")) end,
     }, "protocol")
   end)
@@ -184,7 +190,8 @@ describe("a server whose frames lie", function()
         if err then assert.is_true(err.name == "protocol" or err.name == "timeout") end
         assert.is_true(malice.is_well(session, server))
       end
-    end, { ways = v5, seconds = 30, connect = { heartbeat = { 0.05, 0.05 }, request_timeout = 0.4, attempt_timeout = 0.4 } })
+    end, { ways = v5, seconds = 30, connect = { heartbeat = { 0.05, 0.05 }, request_timeout = 0.4,
+      attempt_timeout = 0.4 } })
   end)
 
   it("fault 65 sends segments with wrong checksums, without bytes, and flags that are wrong", function()
@@ -212,7 +219,7 @@ describe("a server whose frames lie", function()
     local function rest(whole) return whole:sub(21) end
     local function all(whole) return whole end
     refuse(v5, {
-      function(stream, way) return segment(half(answer(way, stream)), { lz4 = way.lz4 }) end, -- self-contained, and is not
+      function(stream, way) return segment(half(answer(way, stream)), { lz4 = way.lz4 }) end, -- called self-contained
       two(half, rest), -- a part, and then not
       two(half, all),
       function(stream, way)

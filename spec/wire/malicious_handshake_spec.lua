@@ -1,4 +1,5 @@
--- Servers that lie before the first request: they hang up at any byte, speak something else, or answer what was not asked.
+-- Servers that lie before the first request: they hang up at any byte, speak something else, or answer what was not
+-- asked.
 -- ctest: timeout=180
 local cqlua = require "cqlua"
 local testing = require "cqlua.testing"
@@ -31,7 +32,8 @@ local function each(fn, given)
   end
 end
 
--- With this fault in the answer to a message of the handshake, connecting fails with one of these errors (or is done again,
+-- With this fault in the answer to a message of the handshake, connecting fails with one of these errors (or is
+-- done again,
 -- and does not); without it, it works.
 local function refuse(opcode, faults, text)
   each(function(server, way)
@@ -73,7 +75,8 @@ describe("a server that lies in the handshake", function()
   end)
 
   it("fault 66 answers STARTUP with an error outside segments: it is read", function()
-    refuse("STARTUP", { { error = { code = "overloaded", message = "no more clients, please" } } }, "no more clients, please")
+    refuse("STARTUP", { { error = { code = "overloaded", message = "no more clients, please" } } },
+      "no more clients, please")
   end)
 
   it("fault 66 changes to segments after READY, and after AUTHENTICATE", function()
@@ -107,8 +110,10 @@ describe("a server that lies in the handshake", function()
       return out
     end
     each(function(server, way)
-      for _, body in ipairs { short(0), offers { { "COMPRESSION", "zstd", "snappy", "" } }, offers { { "COMPRESSION" } },
-        offers { { "", "", "" }, { "\255\254", "lz5" } }, offers { { "PROTOCOL_VERSIONS", "9/v9", "", "x", "/v", "3/v3-beta" } } } do
+      for _, body in ipairs { short(0), offers { { "COMPRESSION", "zstd", "snappy", "" } },
+        offers { { "COMPRESSION" } },
+        offers { { "", "", "" }, { "\255\254", "lz5" } }, offers { { "PROTOCOL_VERSIONS", "9/v9", "", "x", "/v",
+          "3/v3-beta" } } } do
         local id = server:prime({ opcode = "OPTIONS" }, { body = body })
         local session = assert(connect(server, way))
         assert.is_true(malice.is_well(session, server))
@@ -120,17 +125,20 @@ describe("a server that lies in the handshake", function()
 
   it("fault 67 announces more than 64 KiB before it has accepted us: it is refused, and nothing grows", function()
     malice.does_not_grow(function()
-      local much = short(1) .. string_of "COMPRESSION" .. short(3) .. string_of(("a"):rep(60000)) .. string_of(("b"):rep(60000))
+      local much = short(1) .. string_of "COMPRESSION" .. short(3) .. string_of(("a"):rep(60000))
+        .. string_of(("b"):rep(60000))
         .. string_of(("c"):rep(60000))
       for _, opcode in ipairs { "OPTIONS", "STARTUP" } do
-        refuse(opcode, { { body = much }, { frame = { length = 65537 } }, { frame = { length = 2147483647 } } }, "limit")
+        refuse(opcode, { { body = much }, { frame = { length = 65537 } }, { frame = { length = 2147483647 } } },
+          "limit")
       end
     end)
   end)
 
   it("fault 67 says SUPPORTED with lists that do not end", function()
     each(function(server, way)
-      for _, body in ipairs { "", "\0", short(65535), short(1) .. string_of "COMPRESSION" .. short(65535), short(9) .. "abc" } do
+      for _, body in ipairs { "", "\0", short(65535), short(1) .. string_of "COMPRESSION" .. short(65535), short(9)
+        .. "abc" } do
         local id = server:prime({ opcode = "OPTIONS" }, { body = body })
         local session, err = connect(server, way) -- refused, or read as far as it goes
         if session then
@@ -156,15 +164,18 @@ describe("a server that lies in the handshake", function()
   it("fault 64 breaks off its messages, or bears ids and versions that nobody asked for", function()
     refuse("STARTUP", {
       { frame = { opcode = "AUTHENTICATE" }, body = "\255\255abc" }, { frame = { opcode = "ERROR" }, body = "" },
-      { frame = { opcode = "ERROR" }, body = int(10) }, { wrong_stream = 5 }, { wrong_stream = -1 }, { frame = { flags = 1 } },
+      { frame = { opcode = "ERROR" }, body = int(10) }, { wrong_stream = 5 }, { wrong_stream = -1 },
+        { frame = { flags = 1 } },
       { frame = { flags = 0x0E }, body = "" }, { frame = { version = 0x8F } }, { frame = { version = 0x04 } },
     })
   end)
 
   it("fault 64 answers the password with anything but success", function()
     each(function(server, way)
-      for _, fault in ipairs { { frame = { opcode = "AUTH_CHALLENGE" }, body = int(-1) }, { frame = { opcode = "READY" }, body = "" },
-        { frame = { opcode = "SUPPORTED" }, body = short(0) }, { close = true }, { frame = { opcode = "ERROR" }, body = "" } } do
+      for _, fault in ipairs { { frame = { opcode = "AUTH_CHALLENGE" }, body = int(-1) },
+        { frame = { opcode = "READY" }, body = "" },
+        { frame = { opcode = "SUPPORTED" }, body = short(0) }, { close = true }, { frame = { opcode = "ERROR" },
+          body = "" } } do
         local id = server:prime({ opcode = "AUTH_RESPONSE" }, fault)
         local session, err = connect(server, way, { auth = cqlua.auth.plain("user", "password") })
         assert.is_nil(session)
@@ -175,8 +186,10 @@ describe("a server that lies in the handshake", function()
   end)
 
   it("fault 68 is no CQL server: it is told before the connect timeout", function()
-    local others = { "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "\21\3\1\0\2\2\70", "\22\3\3\0\64" .. ("x"):rep(64),
-      "SSH-2.0-OpenSSH_9.2\r\n", "-ERR unknown command\r\n", "220 smtp.example ESMTP\r\n", "\0", "\255", ("\0"):rep(100) }
+    local others = { "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "\21\3\1\0\2\2\70", "\22\3\3\0\64"
+      .. ("x"):rep(64),
+      "SSH-2.0-OpenSSH_9.2\r\n", "-ERR unknown command\r\n", "220 smtp.example ESMTP\r\n", "\0", "\255",
+        ("\0"):rep(100) }
     for _, raw in ipairs(others) do refuse("OPTIONS", { { raw = raw } }, "this is not a CQL server") end
     refuse("STARTUP", { { raw = others[1] } }, "this is not a CQL server")
   end)
@@ -187,7 +200,8 @@ describe("a server that lies in the handshake", function()
       local session, err = connect(server, malice.ways[3], { tls = true })
       assert.is_nil(session)
       assert.is_true(#err.message > 20)
-      for _, raw in ipairs { "\21\3\3\0\2\2\40", "\22\3\3\255\255" .. ("x"):rep(300), "HTTP/1.0 400 Bad Request\r\n\r\n" } do
+      for _, raw in ipairs { "\21\3\3\0\2\2\40", "\22\3\3\255\255" .. ("x"):rep(300),
+        "HTTP/1.0 400 Bad Request\r\n\r\n" } do
         server:prime({ opcode = "OPTIONS" }, { raw = raw })
         session, err = connect(server, malice.ways[3], { tls = true })
         assert.is_nil(session)
@@ -201,8 +215,10 @@ describe("a server that lies in the handshake", function()
       for _, table_name in ipairs { "local", "peers", "peers_v2" } do
         local text = "%FROM system." .. table_name .. "%"
         for _, fault in ipairs { { body = "" }, { body = bytes.VOID }, { body = bytes.rows { count = 2147483647 } },
-          { body = bytes.rows {} }, { body = bytes.rows { columns = { { "rpc_address", "int" }, { "tokens", "int" }, { "host_id", "int" } },
-            cells = bytes.bytes(int(1)):rep(3) } }, { error = "invalid" }, { frame = { opcode = "READY" }, body = "" } } do
+          { body = bytes.rows {} }, { body = bytes.rows { columns = { { "rpc_address", "int" }, { "tokens", "int" },
+            { "host_id", "int" } },
+            cells = bytes.bytes(int(1)):rep(3) } }, { error = "invalid" }, { frame = { opcode = "READY" },
+              body = "" } } do
           fault.times = 1
           local id = server:prime({ pattern = text }, fault)
           local session = connect(server, way, { connect_timeout = 2 })

@@ -28,7 +28,8 @@ describe("a server whose results lie", function()
   end)
 
   it("fault 53 cannot send rows without columns", function()
-    refuse { int(2) .. int(0) .. int(0) .. int(MOST), int(2) .. int(0) .. int(0) .. int(1), int(2) .. int(4) .. int(0) .. int(9) }
+    refuse { int(2) .. int(0) .. int(0) .. int(MOST), int(2) .. int(0) .. int(0) .. int(1), int(2) .. int(4)
+      .. int(0) .. int(9) }
     malice.each(function(session, server)
       server:prime("SELECT nothing", { body = int(2) .. int(0) .. int(0) .. int(0) })
       local result = assert(session:execute "SELECT nothing")
@@ -60,14 +61,16 @@ describe("a server whose results lie", function()
 
   it("fault 54 may nest them as deep as is allowed", function()
     malice.each(function(session, server)
-      server:prime("SELECT deep", { body = rows { columns = { { "v", ("\0\32"):rep(20) .. "\0\9" } }, cells = cell(nil) } })
+      server:prime("SELECT deep", { body = rows { columns = { { "v", ("\0\32"):rep(20) .. "\0\9" } },
+        cells = cell(nil) } })
       assert.is_nil(assert(session:execute "SELECT deep")[1].v)
     end)
   end)
 
   it("fault 54 may send a class that nobody knows: its values are bytes", function()
     malice.each(function(session, server)
-      for _, name in ipairs { "com.example.Secret", "", "((((", "Vector(", "VectorType(FloatType , 99999999999)", "a\0b" } do
+      for _, name in ipairs { "com.example.Secret", "", "((((", "Vector(", "VectorType(FloatType , 99999999999)",
+        "a\0b" } do
         local text = "SELECT custom " .. malice.token()
         server:prime(text, { body = column("\0\0" .. string_of(name)) })
         local result, err = session:execute(text)
@@ -85,7 +88,8 @@ describe("a server whose results lie", function()
         assert.is_nil(result)
         malice.check_error(err, "protocol", server)
         local many = "SELECT long " .. malice.token()
-        server:prime(many, { body = rows { columns = { { "v", "text" } }, rows = 40, cells = cell "ok":rep(39) .. lie } })
+        server:prime(many, { body = rows { columns = { { "v", "text" } }, rows = 40, cells = cell "ok":rep(39)
+          .. lie } })
         result, err = session:execute(many)
         assert.is_nil(result)
         malice.check_error(err, "protocol", server, "row 40 of the page")
@@ -103,7 +107,8 @@ describe("a server whose results lie", function()
   it("fault 61 may send errors that nobody knows", function()
     malice.each(function(session, server)
       for _, code in ipairs { 0x7777, MOST, 0x0900 } do
-        local result, err = malice.ask(session, server, { frame = { opcode = "ERROR" }, body = int(code) .. string_of "nobody knows this error" })
+        local result, err = malice.ask(session, server, { frame = { opcode = "ERROR" }, body = int(code)
+          .. string_of "nobody knows this error" })
         assert.is_nil(result)
         malice.check_error(err, "server_error", server, "nobody knows this error")
         assert.equal(code, err.code)
@@ -118,7 +123,8 @@ describe("a server whose results lie", function()
       local _, err = malice.ask(session, server, { error = { code = "write_timeout", write_type = "TELEPATHY" } })
       assert.equal("write_timeout", err.name)
       assert.equal("TELEPATHY", err.write_type)
-      for _, body in ipairs { "", int(0), timeout, timeout .. short(1) .. int(1), timeout .. short(99) .. int(1) .. int(2) .. short(9) } do
+      for _, body in ipairs { "", int(0), timeout, timeout .. short(1) .. int(1), timeout .. short(99) .. int(1)
+        .. int(2) .. short(9) } do
         assert.is_true(malice.is_well(session, server))
         local result, broken = malice.ask(session, server, { frame = { opcode = "ERROR" }, body = body })
         assert.is_nil(result)
@@ -147,7 +153,8 @@ describe("a server whose results lie", function()
     local lies = {
       { 0x08, short(65535) .. good }, { 0x08, short(65535) }, { 0x08, short(2) .. string_of "one" }, { 0x08, "" },
       { 0x04, short(1) .. string_of "key" .. int(MOST) .. good }, { 0x04, short(65535) .. good },
-      { 0x04, short(1) .. "\255\255key" }, { 0x02, "" }, { 0x02, ("t"):rep(15) }, { 0x0E, "\0" }, { 0x02, good:sub(1, 10) },
+      { 0x04, short(1) .. "\255\255key" }, { 0x02, "" }, { 0x02, ("t"):rep(15) }, { 0x0E, "\0" }, { 0x02, good:sub(1,
+        10) },
     }
     malice.does_not_grow(function()
       malice.each(function(session, server)
@@ -159,7 +166,8 @@ describe("a server whose results lie", function()
   end)
 
   it("fault 52 cannot end a body anywhere but at its end", function()
-    local whole = rows { columns = { { "token", "int" }, { "l", "\0\32\0\13" }, { "u", "\0\48" .. string_of "ks" .. string_of "u"
+    local whole = rows { columns = { { "token", "int" }, { "l", "\0\32\0\13" }, { "u", "\0\48" .. string_of "ks"
+      .. string_of "u"
       .. short(2) .. string_of "a" .. "\0\9" .. string_of "b" .. "\0\13" } }, rows = 2, flags = 3, state = "next",
       cells = (cell(int(1)) .. cell(int(1) .. cell "x") .. cell(cell(int(1)) .. cell "y")):rep(2) }
     malice.each(function(session, server)
@@ -184,8 +192,10 @@ describe("a server whose results lie", function()
         for _, lie in ipairs {
           "", int(0), int(0) .. int(MOST), int(0) .. int(MOST) .. int(0) .. none, int(0) .. int(0) .. int(MOST) .. none,
           int(0) .. int(0) .. int(-1) .. none, int(1) .. int(1) .. int(1) .. short(7) .. string_of "ks" .. string_of "t"
-            .. string_of "m" .. "\0\9" .. none, int(0) .. int(0) .. int(0) .. int(1) .. int(MOST), int(0) .. int(0) .. int(0) .. int(4) .. int(3),
-          int(1) .. int(1) .. int(0) .. string_of "ks" .. string_of "t" .. string_of "m" .. ("\0\32"):rep(100000) .. none,
+            .. string_of "m" .. "\0\9" .. none, int(0) .. int(0) .. int(0) .. int(1) .. int(MOST), int(0) .. int(0)
+              .. int(0) .. int(4) .. int(3),
+          int(1) .. int(1) .. int(0) .. string_of "ks" .. string_of "t" .. string_of "m" .. ("\0\32"):rep(100000)
+            .. none,
         } do
           local text = "SELECT " .. malice.token() .. " WHERE m = ?"
           server:prime({ query = text, opcode = "PREPARE" }, { frame = { opcode = "RESULT" },
@@ -197,7 +207,8 @@ describe("a server whose results lie", function()
         end
         local text = "SELECT " .. malice.token() .. " WHERE m = ?"
         for _, kind in ipairs { 1, 2, 3, 5, 9 } do
-          server:prime({ query = text, opcode = "PREPARE" }, { frame = { opcode = "RESULT" }, body = int(kind) .. id, times = 1 })
+          server:prime({ query = text, opcode = "PREPARE" }, { frame = { opcode = "RESULT" }, body = int(kind) .. id,
+            times = 1 })
           local statement, err = session:prepare(text)
           assert.is_nil(statement)
           assert.equal("protocol", err.name)
@@ -219,14 +230,17 @@ describe("a server whose results lie", function()
   end)
 
   it("fault 31 cannot break a session with events", function()
-    local events = { "", string_of "STATUS_CHANGE", string_of "STATUS_CHANGE" .. string_of "UP" .. "\7abcdefg" .. int(9042),
+    local events = { "", string_of "STATUS_CHANGE", string_of "STATUS_CHANGE" .. string_of "UP" .. "\7abcdefg"
+      .. int(9042),
       string_of "SCHEMA_CHANGE" .. string_of "CREATED", string_of "NO_SUCH" .. "anything",
       string_of "SCHEMA_CHANGE" .. string_of "CREATED" .. string_of "GALAXY",
       string_of "STATUS_CHANGE" .. string_of "SIDEWAYS" .. "\4\127\0\0\9" .. int(-1),
-      string_of "SCHEMA_CHANGE" .. string_of "DROPPED" .. string_of "FUNCTION" .. string_of "ks" .. string_of "f" .. short(65535) }
+      string_of "SCHEMA_CHANGE" .. string_of "DROPPED" .. string_of "FUNCTION" .. string_of "ks" .. string_of "f"
+        .. short(65535) }
     malice.each(function(session, server)
       for _, body in ipairs(events) do
-        local text = wire.prime_token(server, malice.token(), { frame = { opcode = "EVENT" }, wrong_stream = -1, body = body, times = 1 })
+        local text = wire.prime_token(server, malice.token(), { frame = { opcode = "EVENT" }, wrong_stream = -1,
+          body = body, times = 1 })
         local result, err = session:execute(text, nil, { timeout = 0.05 })
         assert.is_nil(result)
         assert.is_true(err.name == "protocol" or err.name == "timeout")

@@ -1,4 +1,5 @@
--- A storm: good answers with mutated bytes, by the thousand, from one seed. Each request ends once: with an answer that is
+-- A storm: good answers with mutated bytes, by the thousand, from one seed. Each request ends once: with an answer
+-- that is
 -- its own, or with a typed error; then the next good query works. CQLUA_TEST_SEED says the seed.
 -- ctest: timeout=120
 local cqlua = require "cqlua"
@@ -23,7 +24,8 @@ end
 
 local function good(token, count)
   local columns = { { "token", "text" }, { "n", "int" }, { "l", "\0\32\0\9" },
-  { "m", "\0\33\0\13\0\9" }, { "u", "\0\48" .. bytes.string "k" .. bytes.string "u" .. bytes.short(1) .. bytes.string "f" .. "\0\9" } }
+  { "m", "\0\33\0\13\0\9" }, { "u", "\0\48" .. bytes.string "k" .. bytes.string "u" .. bytes.short(1)
+    .. bytes.string "f" .. "\0\9" } }
   local int, cell = bytes.int, bytes.bytes
   local row = cell(token) .. cell(int(7)) .. cell(int(2) .. cell(int(1)) .. cell(int(2)))
     .. cell(int(1) .. cell "key" .. cell(int(3))) .. cell(cell(int(4)))

@@ -1,4 +1,5 @@
--- Values that are wrong: the call fails and names column and row, the connection stays open. Built by the C module (few rows)
+-- Values that are wrong: the call fails and names column and row, the connection stays open. Built by the C module
+-- (few rows)
 -- and by generated constructors (many).
 local cqlua = require "cqlua"
 local testing = require "cqlua.testing"
@@ -62,7 +63,8 @@ describe("a server with wrong values", function()
   it("fault 55 cannot announce more elements than there are bytes", function()
     local endless, negative = int(2147483647), int(-1)
     refuse {
-      { "list<int>", endless, negative, int(2) .. cell(int(1)), int(1) .. int(5) .. int(1), int(1) .. int(2147483647), "\0\0" },
+      { "list<int>", endless, negative, int(2) .. cell(int(1)), int(1) .. int(5) .. int(1), int(1)
+        .. int(2147483647), "\0\0" },
       { "set<text>", endless, negative, int(1) .. int(9) .. "abc", int(3) .. cell "a" .. cell "b" },
       { "map<int, int>", endless, negative, int(1) .. cell(int(1)), int(1) .. cell(int(1)) .. int(4) .. "ab" },
       { "list<frozen<list<int>>>", int(1) .. cell(endless), int(1) .. cell(int(1) .. int(1000)) },
@@ -73,7 +75,8 @@ describe("a server with wrong values", function()
   it("fault 57 cannot send a value of another length than its type has", function()
     refuse {
       { "int", "abc", "abcde" }, { "smallint", "a", "abc" }, { "tinyint", "ab" }, { "bigint", "abcdefg", "abcdefghi" },
-      { "counter", "abcd" }, { "boolean", "\1\1" }, { "float", "abc" }, { "double", "abcdefghi" }, { "timestamp", "abcd" },
+      { "counter", "abcd" }, { "boolean", "\1\1" }, { "float", "abc" }, { "double", "abcdefghi" }, { "timestamp",
+        "abcd" },
       { "date", "abc" }, { "time", "abcdefg" }, { "uuid", ("u"):rep(15), ("u"):rep(17) }, { "timeuuid", ("u"):rep(15) },
       { "inet", "abcdefg", "abc", ("i"):rep(17) }, { "decimal", "\0\0", "\0\0\0" }, { "duration", "\0", "\255\255" },
       { "vector<float, 3>", ("v"):rep(11), ("v"):rep(13) }, { "vector<text, 2>", "\1a", "\200" },
@@ -103,8 +106,10 @@ describe("a server with wrong values", function()
   it("fault 59 may leave fields out at the end, and a type may have got new ones", function()
     local udt = "pair (a int, b text)"
     read {
-      { "tuple<int, text>", cell(int(7)), function(value) assert.same({ 7, nil, 2 }, { value[1], value[2], value.n }) end },
-      { udt, cell(int(7)), { a = 7 } }, { udt, cell(int(7)) .. cell "x" .. cell "new", { a = 7, b = "x" } }, { udt, cell(nil) .. cell "x", { b = "x" } },
+      { "tuple<int, text>", cell(int(7)), function(value) assert.same({ 7, nil, 2 }, { value[1], value[2],
+        value.n }) end },
+      { udt, cell(int(7)), { a = 7 } }, { udt, cell(int(7)) .. cell "x" .. cell "new", { a = 7, b = "x" } }, { udt,
+        cell(nil) .. cell "x", { b = "x" } },
     }
     refuse {
       { "tuple<int, text>", cell(int(7)) .. cell "x" .. cell "more", int(9) .. "abc", "\0\0" },
@@ -115,7 +120,8 @@ describe("a server with wrong values", function()
   it("fault 60 sends texts that are no UTF-8, or hold NUL, as they are", function()
     local odd = "a\0\255\254b\27[31m"
     read { { "text", odd, odd }, { "ascii", odd, odd }, { "blob", odd, odd }, { "text", "", "" },
-      { "list<text>", int(1) .. cell(odd), { odd } }, { "map<text, int>", int(1) .. cell(odd) .. cell(int(1)), { [odd] = 1 } } }
+      { "list<text>", int(1) .. cell(odd), { odd } }, { "map<text, int>", int(1) .. cell(odd) .. cell(int(1)),
+        { [odd] = 1 } } }
   end)
 
   it("fault 60 sends columns without a name, or with any bytes as one", function()

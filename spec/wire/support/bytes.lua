@@ -1,4 +1,5 @@
--- What a server says, as bytes, also where no server should: bodies of RESULT, frames and v5 segments, each part of which may
+-- What a server says, as bytes, also where no server should: bodies of RESULT, frames and v5 segments, each part of
+-- which may
 -- lie. Section numbers are those of native_protocol_v5.spec.
 
 local bit = require "bit"
@@ -35,7 +36,8 @@ end
 -- The bytes of one frame; `more` may say flags and length.
 function M.frame(version, stream, opcode, body, more)
   more = more or {}
-  return char(128 + version, more.flags or 0) .. M.short(stream % 65536) .. char(opcode) .. M.int(more.length or #body) .. body
+  return char(128 + version, more.flags or 0) .. M.short(stream % 65536) .. char(opcode)
+    .. M.int(more.length or #body) .. body
 end
 
 -- Segments (section 2) --------------------------------------------------------------------------------
