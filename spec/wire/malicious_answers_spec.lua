@@ -86,21 +86,6 @@ describe("a server that answers late, twice, or to others", function()
     end)
   end)
 
-  it("fault 3 shuffles the answers of every id in flight", function()
-    malice.each(function(session, server)
-      local order, kinds = {}, 331
-      for index = 1, kinds do table.insert(order, math.random(#order + 1), index) end
-      local queries = prime(server, kinds, function(index) return { delay = 0.5 + order[index] / 1000 } end)
-      local asked = {}
-      for index = 1, 32767 do asked[index] = queries[index % kinds + 1] end
-      assert.equal(32767, ask_all(session, asked, { idempotent = false, timeout = 20 }))
-      assert.equal(1, server:node(1):connections())
-      server:clear()
-      collectgarbage()
-    end, { seconds = 40, ways = { malice.ways[1], malice.ways[4] }, growth = 4 * 2 ^ 20, -- the output's buffer stays
-      connect = { connections = { 1, 1 }, max_in_flight = 32767, request_timeout = 20, attempt_timeout = 20 } })
-  end)
-
   it("fault 3 holds answers back until others have left", function()
     malice.each(function(session, server)
       local queries = prime(server, 200, function(index) return { reorder = index * 7 % 23 + 1 } end)
