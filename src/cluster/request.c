@@ -168,10 +168,10 @@ void request_complete(struct cluster *cluster, struct request *request, struct c
     }
     request->error = error;
     enter(cluster, request, REQUEST_COMPLETED, &cluster->completed);
-    if (request->kind == REQUEST_REPREPARE) end_reprepare(cluster, container_of(request, struct reprepare, request));
     if (request->kind == REQUEST_CONTROL) control_answered(&cluster->control);
-    if (request->kind == REQUEST_AGREEMENT) agreement_answered(&cluster->agreement);
-    if (request->is_shadow) speculation_ended(cluster, request);
+    else if (request->kind == REQUEST_AGREEMENT) agreement_answered(&cluster->agreement);
+    else if (request->is_shadow) speculation_ended(cluster, request); /* this and the next free the request */
+    else if (request->kind == REQUEST_REPREPARE) end_reprepare(cluster, container_of(request, struct reprepare, request));
 }
 
 void request_note_tried(struct request *request, const struct node *node)
@@ -522,7 +522,7 @@ static void lost(struct cluster *cluster, struct request *request, bool was_sent
     enum retry retry = retry_decide(CQLUA_ECONNECTION_LOST, slice(NULL, 0), request->is_idempotent, effect);
     if (!may_ask(cluster, request) && try_again(cluster, request, retry, CQLUA_ECONNECTION_LOST)) return;
     struct failure lost;
-    bool is_protocol = failure->code == CQLUA_EPROTOCOL;
+    bool is_protocol = failure->code == CQLUA_EPROTOCOL || failure->code == CQLUA_EUNSUPPORTED; /* in the middle of work */
     failure_set(&lost, is_protocol ? CQLUA_EPROTOCOL : CQLUA_ECONNECTION_LOST,
                 "the connection to %s was lost before the answer came: %s%s", request->node->name->chars, failure->text,
                 was_sent ? "" : " (the request had not been sent: it can be repeated safely)");

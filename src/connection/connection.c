@@ -559,9 +559,8 @@ static void request_answer(struct connection *connection, struct attempt *attemp
 /* Whether an answer of this kind can be meant for the attempt; if not, that was done. */
 static bool is_answer(struct connection *connection, const struct attempt *attempt, uint8_t opcode)
 {
-    bool is_result = opcode == OP_RESULT || opcode == OP_ERROR;
-    if (attempt->kind > ATTEMPT_REGISTER || (attempt->kind == ATTEMPT_REQUEST && is_result)) return true;
-    if (attempt->kind == ATTEMPT_REGISTER && (opcode == OP_READY || opcode == OP_ERROR)) return true;
+    bool is_register = attempt->kind == ATTEMPT_REGISTER;
+    if (attempt->kind > ATTEMPT_REGISTER || opcode == OP_ERROR || opcode == (is_register ? OP_READY : OP_RESULT)) return true;
     unexpected(connection, opcode, "RESULT or ERROR");
     return false;
 }
