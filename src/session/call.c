@@ -182,6 +182,7 @@ void call_done(struct cqlua_session *session, struct request *request)
     struct cqlua_completion *public = &call->completion.public;
     public->error = request->error;
     request->error = NULL;
+    if (public->error == NULL && request->result.kind == RESULT_SCHEMA_CHANGE) session->cluster.schema_revision++;
     if (public->error == NULL) {
         public->result = result_new(session->memory, request, session->cluster.now_us);
         if (public->result == NULL) public->error = answer_lost(call);

@@ -1,5 +1,6 @@
 #include "session/queue.h"
 
+#include "cluster/event.h"
 #include "session/result.h"
 
 void queue_init(struct cqlua_queue *queue, struct memory *memory)
@@ -63,8 +64,10 @@ void cqlua_completions_release(struct cqlua_completion *completions, int count)
         cqlua_result_unref(completions[i].result);
         cqlua_prepared_unref(completions[i].prepared);
         error_free(completions[i].error);
+        event_free(completions[i].event);
         completions[i].result = NULL;
         completions[i].prepared = NULL;
         completions[i].error = NULL;
+        completions[i].event = NULL;
     }
 }

@@ -136,6 +136,7 @@ static int init_cluster(struct cqlua_session *session, struct cqlua_transport *t
     map_init(&session->cache, session->memory, random_next(&session->cluster.random));
     map_init(&session->preparing, session->memory, 0); /* it uses the cache's hashes */
     configure_connections(session);
+    session->cluster.wants_events = session->opener == &session->callbacks ? options->on_event != NULL : options->events != 0;
     rc = configure_policy(session);
     if (rc != 0) return rc;
     return cluster_add_contact_points(&session->cluster, options->contact_points, options->port);
@@ -279,6 +280,7 @@ void session_settle(struct cqlua_session *session)
         else call_done(session, request);
     }
     asks_make(session);
+    events_tell(session);
     if (session->is_closing && !session->is_closed && session->calls_count == 0) finish_close(session);
 }
 
@@ -355,6 +357,9 @@ static void call_back(const struct completion *completion)
         break;
     case CQLUA_OPENED:
         if (completion->fn.open != NULL) completion->fn.open(completion->arg, public->error);
+        break;
+    case CQLUA_EVENT:
+        if (completion->fn.event != NULL) completion->fn.event(completion->arg, public->event);
         break;
     case CQLUA_CLOSED:
     case CQLUA_ASK: break;
@@ -435,25 +440,12 @@ uint64_t cqlua_session_completions(const struct cqlua_session *session)
     return session->completions;
 }
 
-static const char *chars_of(const struct text *text)
-{
-    return text == NULL ? NULL : text->chars;
-}
-
 int cqlua_session_node(const struct cqlua_session *session, int index, struct cqlua_node *info)
 {
     const struct list *at = session->cluster.nodes.next;
     if (index < 0 || (uint32_t)index >= session->cluster.nodes_count) return CQLUA_EMISUSE;
     for (int i = 0; i < index; i++) at = at->next;
-    const struct node *node = container_of(at, struct node, link);
-    *info = (struct cqlua_node){.address = node->name->chars,
-                                .dc = chars_of(node->dc),
-                                .rack = chars_of(node->rack),
-                                .release_version = chars_of(node->release_version),
-                                .has_host_id = node->has_host_id,
-                                .is_up = node->ready_count > 0,
-                                .in_flight = node->plan.in_flight};
-    memcpy(info->host_id, node->host_id, HOST_ID);
+    node_describe(container_of(at, struct node, link), info);
     return 0;
 }
 

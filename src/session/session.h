@@ -51,6 +51,7 @@ struct cqlua_session {
     struct list unstarted; /* PREPARE calls that no turn has seen */
     struct list fresh;     /* completions whose results may still share a receive block */
     int64_t next_question;
+    uint32_t events_count; /* that nobody has taken yet */
     struct timer close_timer;
     uint64_t turn, requests, errors, completions;
     bool is_started; /* the first turn has been made */
@@ -104,6 +105,9 @@ void prepare_expired(struct call *call);
 void prepare_cancel(struct call *call, int code, const char *text);
 void prepare_forget(struct cqlua_session *session, struct cqlua_prepared *prepared); /* it is out of date */
 void prepare_dispose(struct cqlua_session *session);
+
+/* event.c */
+void events_tell(struct cqlua_session *session); /* what the cluster has told since */
 
 /* ask.c */
 void asks_make(struct cqlua_session *session); /* for connections that want credentials */

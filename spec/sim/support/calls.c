@@ -64,6 +64,7 @@ static void note_session(struct sim *sim, struct cqlua_completion *completion)
         sim->asks++;
         sim->question = completion->id;
         break;
+    case CQLUA_EVENT: break;
     case CQLUA_RESULT:
     case CQLUA_PREPARED: fail_msg("the completion of a request has the session's tag");
     }
