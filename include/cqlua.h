@@ -346,8 +346,8 @@ CQLUA_EXPORT int cqlua_session_node(const struct cqlua_session *session, int ind
 /* The nodes that have a partition, in the order of the ring: of a keyspace (a name as the schema has it, unquoted), by the key as
  * cqlua_statement_routing_key gives it. Fills in `max` of them and gives how many there are; 0: it is not known (discovery is
  * off, no such keyspace, a strategy that is not known here). */
-CQLUA_EXPORT int cqlua_session_replicas(const struct cqlua_session *session, const char *keyspace,
-                                        struct cqlua_slice routing_key, struct cqlua_node *nodes, int max);
+CQLUA_EXPORT int cqlua_session_replicas(const struct cqlua_session *session, const char *keyspace, struct cqlua_slice routing_key,
+                                        struct cqlua_node *nodes, int max);
 /* A number that another follows whenever the schema may have changed, by this session or as the cluster tells: what was read of
  * the schema holds as long as it is the same. 0: nobody tells now (discovery is off, or no connection hears events). */
 CQLUA_EXPORT uint64_t cqlua_session_schema_revision(const struct cqlua_session *session);
@@ -371,7 +371,7 @@ struct cqlua_payload {
     struct cqlua_slice name, value;
 };
 
-/* What one call may ask for; zeros mean the session's defaults. */
+/* What one call may ask for; zeros mean the session's defaults. A profile of options is one of these that you keep and copy. */
 struct cqlua_call {
     int32_t timeout_ms;         /* 0: the session's; at most 300,000 */
     int32_t attempt_timeout_ms; /* 0: the session's */
@@ -389,6 +389,8 @@ struct cqlua_call {
     const struct cqlua_payload *payload; /* custom payload for the server's plug-ins; v4 and v5. Borrowed until executed */
     struct cqlua_slice paging_state;     /* empty: from the start. Borrowed until the statement is executed */
     const char *keyspace;                /* NULL: the session's; v5 only. Borrowed until the statement is executed */
+    struct cqlua_slice routing_key;      /* where the partition is (cqlua_statement_routing_key); empty: as the values say */
+    const char *nodes;                   /* addresses of the nodes that it may go to, in this order, commas between; NULL: any */
 };
 
 enum { CQLUA_STATEMENT_VALUES = 256, CQLUA_STATEMENT_SLOTS = 16 };
@@ -417,6 +419,9 @@ CQLUA_EXPORT void cqlua_statement_init_text(struct cqlua_statement *st, const ch
 CQLUA_EXPORT void cqlua_statement_init_text_len(struct cqlua_statement *st, const char *text, size_t len);
 /* Unbinds all values and forgets the error; options stay. */
 CQLUA_EXPORT void cqlua_statement_reset(struct cqlua_statement *st);
+/* The partition key among the values bound, as the protocol has it: of one column its value; of several, of each [short length],
+ * bytes, 0. Its length, of which `max` bytes are written; 0: the statement has no such key, or not all of it is bound. */
+CQLUA_EXPORT size_t cqlua_statement_routing_key(const struct cqlua_statement *st, void *key, size_t max);
 /* Frees what it holds. Always right, also after execute. */
 CQLUA_EXPORT void cqlua_statement_dispose(struct cqlua_statement *st);
 /* The first error of a bind or of execute; NULL if none. Borrowed until reset or dispose. */

@@ -69,7 +69,7 @@ struct bind_statement *bind_statement_new(struct bind_queue *queue)
         return NULL;
     }
     statement->refs = 1;
-    statement->text = NULL;
+    statement->text = statement->kept = NULL;
     statement->payload = NULL;
     return statement;
 }
@@ -80,6 +80,7 @@ void bind_statement_unref(struct bind_queue *queue, struct bind_statement *state
     if (--statement->refs > 0) return;
     cqlua_statement_dispose(&statement->st);
     free(statement->text);
+    free(statement->kept);
     free(statement->payload);
     if (queue == NULL || queue->free_statements_count == FREE_STATEMENTS) {
         free(statement);
@@ -266,12 +267,39 @@ static void push_question(lua_State *L, const struct cqlua_completion *done)
     lua_pushnil(L);
 }
 
-/* An event of a session: its negative serial, then "opened" or "closed" (or nil, err), or a question. */
+static void push_field(lua_State *L, const char *field, const char *text)
+{
+    if (text == NULL) return;
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, field);
+}
+
+/* What the cluster told, with the event's name in `event`. */
+static void push_told(lua_State *L, const struct cqlua_event *event)
+{
+    static const char *const names[] = {"node_up", "node_down", "node_added", "node_removed", "schema_changed"};
+    if (event->kind == CQLUA_SCHEMA_CHANGED) {
+        lua_createtable(L, 0, 6);
+        push_field(L, "change", event->change);
+        push_field(L, "target", event->target);
+        push_field(L, "keyspace", event->keyspace);
+        push_field(L, "name", event->name);
+        push_field(L, "args", event->args);
+    } else {
+        bind_push_node(L, &event->node);
+    }
+    push_field(L, "event", names[event->kind]);
+    lua_pushnil(L);
+}
+
+/* An event of a session: its negative serial, then "opened" or "closed" (or nil, err), a question, or what the cluster told. */
 static void push_event(lua_State *L, const struct cqlua_completion *done)
 {
     lua_pushinteger(L, -(lua_Integer)done->tag);
     if (done->kind == CQLUA_ASK) {
         push_question(L, done);
+    } else if (done->kind == CQLUA_EVENT) {
+        push_told(L, done->event);
     } else if (done->kind == CQLUA_OPENED && done->error != NULL) {
         lua_pushnil(L);
         bind_push_error(L, done->error);
@@ -338,7 +366,7 @@ static int queue_take(lua_State *L)
     lua_settop(L, TOP);
     while (queue->batch_next < queue->batch_count) {
         struct cqlua_completion *done = &queue->batch[queue->batch_next];
-        int is_event = done->kind == CQLUA_OPENED || done->kind == CQLUA_CLOSED || done->kind == CQLUA_ASK;
+        int is_event = done->kind != CQLUA_RESULT && done->kind != CQLUA_PREPARED;
         if (is_event) push_event(L, done);
         else push_answer(L, queue, done, &loaded);
         store(L, TOP + 1, 3 * n + 1);

@@ -119,11 +119,11 @@ struct cluster {
     struct list submitted, waiting, in_flight, completed; /* requests */
     uint32_t waiting_count, in_flight_count;              /* waiting: submitted ones too */
     struct list asking;                                   /* links that want credentials: the owner takes them out and asks */
-    struct list told;         /* struct cluster_event: the owner takes them */
-    bool wants_events;        /* the owner does, before cluster_connect */
+    struct list told;                                     /* struct cluster_event: the owner takes them */
+    bool wants_events;                                    /* the owner does, before cluster_connect */
     bool has_lost_told;       /* some were not heard, or there was no memory: the owner says so and clears it */
     uint64_t schema_revision; /* another one whenever the schema may have changed */
-    struct list dead; /* closed links: freed at the next turn, so that a caller may still look at its own */
+    struct list dead;         /* closed links: freed at the next turn, so that a caller may still look at its own */
     uint32_t links_count;
     bool is_unsettled;          /* since requests were last assigned, some may have got somewhere to go, or nowhere any more */
     uint64_t retries, timeouts; /* counters */

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "protocol/token.h"
 #include "session/result.h"
 
 /* --- opening --------------------------------------------------------------------------------------------------------------- */
@@ -447,6 +448,21 @@ int cqlua_session_node(const struct cqlua_session *session, int index, struct cq
     for (int i = 0; i < index; i++) at = at->next;
     node_describe(container_of(at, struct node, link), info);
     return 0;
+}
+
+int cqlua_session_replicas(const struct cqlua_session *session, const char *keyspace, struct cqlua_slice routing_key,
+                           struct cqlua_node *nodes, int max)
+{
+    const struct cluster *cluster = &session->cluster;
+    struct replica_set set = replicas_of(&cluster->replicas, slice_of(keyspace), token_of(&routing_key, 1));
+    int count = 0;
+    for (uint32_t i = 0; i < set.count; i++) {
+        const struct plan_node *place = cluster->by_number[set.nodes[i]];
+        if (place == NULL) continue; /* it has left since */
+        if (count < max) node_describe(container_of(place, const struct node, plan), &nodes[count]);
+        count++;
+    }
+    return count;
 }
 
 void cqlua_session_count(const struct cqlua_session *session, struct cqlua_session_counters *counters)

@@ -94,9 +94,9 @@ void call_set_options(struct call *call, const struct cqlua_call *options, enum 
 bool call_options_are_sane(const struct cqlua_call *options);
 /* A keyspace of its own; else the session's, if the request names tables without theirs. 0 or CQLUA_ENO_MEMORY. */
 int call_set_keyspace(struct call *call, const struct cqlua_call *options, bool names_tables);
-/* The custom payload, encoded: its size, and into `at`, which is among the call's inputs. */
-size_t call_payload_size(const struct cqlua_call *options);
-void call_put_payload(struct call *call, const struct cqlua_call *options, uint8_t *at, size_t size);
+/* The custom payload, encoded, and the nodes that are named: their size, and into `at`, which is among the call's inputs. */
+size_t call_extras_size(const struct cqlua_call *options);
+void call_put_extras(struct call *call, const struct cqlua_call *options, uint8_t *at);
 
 /* prepare.c */
 void prepare_done(struct cqlua_session *session, struct request *request);
