@@ -356,14 +356,14 @@ end
 local OWN = { prefetch = true, on_page = true, max_pages = true, max_rows = true, page_timeout = true,
   total_timeout = true }
 
-local function call_of(checked)
+local function call_of(db, checked)
   local of_call, is_any = {}, false
   for name, value in pairs(checked) do
     if not OWN[name] then
       of_call[name], is_any = value, true
     end
   end
-  return is_any and core.call(options.check(options.CALL, of_call, "stream")) or nil
+  return is_any and options.for_core(of_call, "stream", db) or nil
 end
 
 local function new(db, checked)
@@ -372,7 +372,7 @@ local function new(db, checked)
     closed = false,
     on_answer = on_answer,
     _db = db,
-    _call = call_of(checked) or false,
+    _call = call_of(db, checked) or false,
     _params = false,
     _statement = false,
     _state = checked.paging_state or false, -- where the page that is asked for next starts

@@ -454,8 +454,9 @@ int cqlua_session_replicas(const struct cqlua_session *session, const char *keys
                            struct cqlua_node *nodes, int max)
 {
     const struct cluster *cluster = &session->cluster;
-    struct replica_set set = replicas_of(&cluster->replicas, slice_of(keyspace), token_of(&routing_key, 1));
     int count = 0;
+    if (cluster->replicas.ring == NULL) return 0;
+    struct replica_set set = replicas_of(&cluster->replicas, slice_of(keyspace), token_of(&routing_key, 1));
     for (uint32_t i = 0; i < set.count; i++) {
         const struct plan_node *place = cluster->by_number[set.nodes[i]];
         if (place == NULL) continue; /* it has left since */
