@@ -78,6 +78,7 @@ build = {
         "src/cluster/ring.c",
         "src/cluster/route.c",
         "src/cluster/server_error.c",
+        "src/cluster/speculation.c",
         "src/cluster/topology.c",
         "src/session/ask.c",
         "src/session/batch.c",

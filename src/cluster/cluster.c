@@ -22,6 +22,7 @@ void cluster_init(struct cluster *cluster, struct memory *memory, const struct c
                             &cluster->waiting,
                             &cluster->in_flight,
                             &cluster->completed,
+                            &cluster->asking_retries,
                             &cluster->asking,
                             &cluster->told,
                             &cluster->dead,
@@ -84,6 +85,7 @@ static void fail_all(struct cluster *cluster, const struct failure *failure)
     }
     fail_list(cluster, &cluster->agreement.waiting, failure);
     fail_list(cluster, &cluster->agreement.joining, failure);
+    fail_list(cluster, &cluster->asking_retries, failure);
     fail_list(cluster, &cluster->in_flight, failure);
     fail_list(cluster, &cluster->waiting, failure);
     fail_list(cluster, &cluster->submitted, failure);

@@ -15,6 +15,7 @@
 #include "cluster/event.h"
 #include "cluster/plan.h"
 #include "cluster/request.h"
+#include "cluster/retry.h"
 
 enum cluster_state { CLUSTER_CONNECTING, CLUSTER_UP, CLUSTER_FAILED, CLUSTER_CLOSED };
 
@@ -117,6 +118,7 @@ struct cluster {
     struct timer timer;                                   /* CONNECTING: the deadline */
     struct failure failure;                               /* FAILED: why */
     struct list submitted, waiting, in_flight, completed; /* requests */
+    struct list asking_retries;                           /* requests: the owner asks, and gives request_decided the answer */
     uint32_t waiting_count, in_flight_count;              /* waiting: submitted ones too */
     struct list asking;                                   /* links that want credentials: the owner takes them out and asks */
     struct list told;                                     /* struct cluster_event: the owner takes them */
@@ -125,11 +127,11 @@ struct cluster {
     uint64_t schema_revision; /* another one whenever the schema may have changed */
     struct list dead;         /* closed links: freed at the next turn, so that a caller may still look at its own */
     uint32_t links_count;
-    bool is_unsettled;          /* since requests were last assigned, some may have got somewhere to go, or nowhere any more */
-    uint64_t retries, timeouts; /* counters */
-    int64_t now_us;             /* of the present call */
-    int64_t wall_us;            /* the wall clock as the owner last told it */
-    int64_t last_timestamp_us;  /* of the request that started last: each gets a later one (fault 14) */
+    bool is_unsettled; /* since requests were last assigned, some may have got somewhere to go, or nowhere any more */
+    uint64_t retries, timeouts, speculations; /* counters */
+    int64_t now_us;                           /* of the present call */
+    int64_t wall_us;                          /* the wall clock as the owner last told it */
+    int64_t last_timestamp_us;                /* of the request that started last: each gets a later one (fault 14) */
 };
 
 /* `cluster` is the caller's memory. `connections` has its options set (not its queues). The transport is copied. */
@@ -170,6 +172,8 @@ void request_dispose(struct request *request);
 void cluster_submit(struct cluster *cluster, struct request *request);
 /* Completes it as cancelled; false if it has completed already. */
 bool cluster_cancel(struct cluster *cluster, struct request *request);
+/* ASKING: what the user has decided. */
+void request_decided(struct cluster *cluster, struct request *request, enum retry retry);
 /* Takes the next completed request; NULL if there is none. */
 struct request *cluster_take_completed(struct cluster *cluster);
 
@@ -216,6 +220,8 @@ void request_complete(struct cluster *cluster, struct request *request, struct c
 void request_send_now(struct cluster *cluster, struct request *request, struct cqlua_link *link); /* past those that wait */
 void request_enter_agreeing(struct cluster *cluster, struct request *request, struct list *waiting);
 void request_agreed(struct cluster *cluster, struct request *request, bool is_agreed);
+void request_note_tried(struct request *request, const struct node *node);                /* plans pass over it */
+void request_drop_attempt(struct cluster *cluster, struct request *request, int outcome); /* nobody waits for it any more */
 void requests_forget_node(struct cluster *cluster, struct node *node);
 
 #endif

@@ -18,6 +18,7 @@ enum request_state {
     REQUEST_WAITING,
     REQUEST_IN_FLIGHT,
     REQUEST_REPREPARING,
+    REQUEST_ASKING,   /* an attempt failed, and the user is asked what to do */
     REQUEST_AGREEING, /* the schema was changed, and the nodes do not agree yet */
     REQUEST_COMPLETED,
 };
@@ -46,10 +47,15 @@ struct request {
     bool may_have_executed; /* an attempt may have had an effect */
     uint16_t reprepares;    /* how often the present node was told a statement again */
     int8_t retries_left;
-    struct timer timer; /* the deadline, or the attempt's end if that comes first */
-    int32_t timeout_ms, attempt_timeout_ms;
+    bool asks_retry; /* the user decides what follows a failed attempt */
+    bool is_shadow;  /* a speculative execution */
+    uint8_t speculations_left;
+    uint8_t asked_retry; /* ASKING: enum retry, what would be done without an answer */
+    struct timer timer;  /* the deadline, or the attempt's end if that comes first */
+    int32_t timeout_ms, attempt_timeout_ms, speculation_delay_ms;
     int64_t submitted_us; /* the turn that first saw it: deadlines and queue time start there */
     int64_t deadline_us, attempt_deadline_us;
+    int64_t speculate_us;                  /* IN_FLIGHT: when the next speculative execution is due, if any are left */
     int64_t sent_us;                       /* when the last attempt's frame was queued */
     uint64_t tried[LIMIT_MAX_RETRIES + 1]; /* ids of the nodes that failed at it */
     uint8_t tried_count;
@@ -73,6 +79,15 @@ struct request {
     struct metadata *expected; /* the metadata whose id the attempt sent: a reference */
     struct history history;
     uint64_t bytes_in, bytes_out; /* of all attempts */
+
+    /* speculation */
+    struct request *original; /* of a shadow; NULL: nobody waits for it any more */
+    struct list shadows;      /* its speculative executions */
+    struct list shadow_link;  /* in the original's */
+    struct cqlua_error *held; /* its own attempts have failed so; a shadow may still have an answer */
+
+    struct cqlua_error *asked; /* ASKING: what the user is asked about */
+    int64_t question;          /* the owner's; 0: not asked yet */
 
     /* the outcome */
     struct cqlua_error *error;    /* NULL: success */

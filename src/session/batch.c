@@ -158,6 +158,7 @@ int64_t cqlua_batch_submit(struct cqlua_batch *batch, struct cqlua_queue *queue,
 int64_t cqlua_batch_execute(struct cqlua_batch *batch, cqlua_result_fn *fn, void *arg)
 {
     int rc;
+    if (batch->options.ask_retry != 0) return CQLUA_EMISUSE; /* nobody could answer */
     struct call *call = call_of(batch, &batch->session->callbacks, 0, &rc);
     if (call == NULL) return rc;
     call->completion.fn.result = fn;
