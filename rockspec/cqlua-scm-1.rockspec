@@ -80,6 +80,7 @@ build = {
         "src/cluster/server_error.c",
         "src/cluster/speculation.c",
         "src/cluster/topology.c",
+        "src/cluster/warm.c",
         "src/session/ask.c",
         "src/session/batch.c",
         "src/session/call.c",

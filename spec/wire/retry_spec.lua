@@ -1,6 +1,5 @@
 -- Retries that the user decides, and speculative executions, on several scriptable nodes.
 local cqlua = require "cqlua"
-local testing = require "cqlua.testing"
 local wire = require "spec.wire.support.wire"
 
 local RETRIES = { max_retries = 3, attempt_timeout = 1.9 }

@@ -33,6 +33,9 @@ enum {
     /* the cluster */
     LIMIT_NODES = 4096,
     LIMIT_EVENTS = 256, /* of servers, that nobody has looked at yet */
+    WARM_STATEMENTS = 256, /* that a node is told again when it comes up, the most recently used; */
+    WARM_CONCURRENCY = 4,  /* so many at a time, */
+    WARM_PAUSE_MAX = 500,  /* after a random pause */
     CONTROL_TIMEOUT = 5000,
     AGREEMENT_TIMEOUT = 10000, /* of the nodes about the schema */
     AGREEMENT_PAUSE_MS = 200,

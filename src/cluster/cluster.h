@@ -16,6 +16,7 @@
 #include "cluster/plan.h"
 #include "cluster/request.h"
 #include "cluster/retry.h"
+#include "cluster/warm.h"
 
 enum cluster_state { CLUSTER_CONNECTING, CLUSTER_UP, CLUSTER_FAILED, CLUSTER_CLOSED };
 
@@ -28,6 +29,7 @@ enum {
     TIMER_SCHEMA,
     TIMER_CONTROL,
     TIMER_AGREEMENT,
+    TIMER_WARM,
 }; /* further owners start at 32 */
 
 /* A node is known by its host id, once the cluster has told it; its address is an attribute. One pool of connections belongs to
@@ -55,6 +57,7 @@ struct node {
     int64_t tried_us, failed_us; /* when the last attempt to connect began, and when one last failed */
     struct timer timer;          /* the next attempt */
     struct list repreparing;     /* struct reprepare */
+    struct warm warm;
 };
 
 /* One connection of a pool, and the transport's pipe below it. */
@@ -118,6 +121,7 @@ struct cluster {
     struct timer timer;                                   /* CONNECTING: the deadline */
     struct failure failure;                               /* FAILED: why */
     struct list submitted, waiting, in_flight, completed; /* requests */
+    struct list cold;                                     /* nodes that have come up: the owner gives warm_begin its statements */
     struct list asking_retries;                           /* requests: the owner asks, and gives request_decided the answer */
     uint32_t waiting_count, in_flight_count;              /* waiting: submitted ones too */
     struct list asking;                                   /* links that want credentials: the owner takes them out and asks */
@@ -222,6 +226,8 @@ void request_enter_agreeing(struct cluster *cluster, struct request *request, st
 void request_agreed(struct cluster *cluster, struct request *request, bool is_agreed);
 void request_note_tried(struct request *request, const struct node *node);                /* plans pass over it */
 void request_drop_attempt(struct cluster *cluster, struct request *request, int outcome); /* nobody waits for it any more */
+bool request_warm(struct node *node,
+                  struct cqlua_prepared *prepared); /* prepares it there; false: it is on its way, or no memory */
 void requests_forget_node(struct cluster *cluster, struct node *node);
 
 #endif

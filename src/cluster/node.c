@@ -34,6 +34,7 @@ struct node *node_add(struct cluster *cluster, const struct cqlua_address *addre
     timer_init(&node->timer, TIMER_NODE);
     list_init(&node->links);
     list_init(&node->repreparing);
+    warm_init(&node->warm);
     list_append(&cluster->nodes, &node->link);
     cluster->nodes_count++;
     return node;
@@ -43,6 +44,7 @@ void node_free(struct node *node)
 {
     struct cluster *cluster = node->cluster;
     list_remove(&node->link);
+    warm_dispose(node);
     if (!node->is_removed) cluster->nodes_count--;
     struct text *texts[] = {node->name, node->dc, node->rack, node->release_version};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) text_unref(texts[i]);
@@ -57,6 +59,7 @@ void node_remove(struct node *node)
     list_remove(&node->link);
     list_append(&cluster->removed, &node->link);
     wheel_cancel(&cluster->wheel, &node->timer);
+    warm_stop(node);
     for (uint32_t i = 0; i < cluster->by_number_count; i++)
         if (cluster->by_number[i] == &node->plan) cluster->by_number[i] = NULL;
     if (node->has_host_id) event_node(node, CQLUA_NODE_REMOVED);

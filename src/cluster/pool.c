@@ -160,7 +160,7 @@ static void became_ready(struct cqlua_link *link)
         return;
     }
     link->is_counted_ready = true;
-    node->ready_count++;
+    if (++node->ready_count == 1) warm_wanted(node);
     node->failures = 0;
     node->is_refused = node->is_replacing = false;
     node->failure.code = 0;

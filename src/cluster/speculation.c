@@ -79,6 +79,7 @@ static void win(struct cluster *cluster, struct request *shadow)
     original->result = shadow->result;
     shadow->result.kind = RESULT_VOID;
     original->prefix = shadow->prefix;
+    block_unref(original->block); /* of its own failure, which was held */
     original->block = shadow->block;
     shadow->block = NULL;
     original->bytes_in += shadow->bytes_in;

@@ -282,6 +282,7 @@ void session_settle(struct cqlua_session *session)
     }
     asks_make(session);
     events_tell(session);
+    prepare_warm(session);
     if (session->is_closing && !session->is_closed && session->calls_count == 0) finish_close(session);
 }
 

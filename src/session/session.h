@@ -104,6 +104,7 @@ void prepare_start(struct cqlua_session *session); /* deadlines of calls that th
 void prepare_expired(struct call *call);
 void prepare_cancel(struct call *call, int code, const char *text);
 void prepare_forget(struct cqlua_session *session, struct cqlua_prepared *prepared); /* it is out of date */
+void prepare_warm(struct cqlua_session *session); /* nodes that have come up are told the statements in use */
 void prepare_dispose(struct cqlua_session *session);
 
 /* event.c */
