@@ -1,5 +1,5 @@
-/* What users hear of the cluster: nodes that come, go, are up or down, and changes of the schema. Each is made when it happens and
- * waits in the cluster's list until the owner takes it; nobody makes any unless the owner wants them. */
+/* What users hear of the cluster: nodes that come, go, are up or down, and changes of the schema. Each is made when it happens
+ * and waits in the cluster's list until the owner takes it; nobody makes any unless the owner wants them. */
 #ifndef CQLUA_CLUSTER_EVENT_H
 #define CQLUA_CLUSTER_EVENT_H
 

@@ -1,5 +1,5 @@
-/* Events: what the cluster tells, as completions for the session's opener. They are bounded, whatever the cluster does and however
- * late they are taken (fault 31): of more than LIMIT_EVENTS, one says that some are missing. */
+/* Events: what the cluster tells, as completions for the session's opener. They are bounded, whatever the cluster does and
+ * however late they are taken (fault 31): of more than LIMIT_EVENTS, one says that some are missing. */
 #include "session/session.h"
 
 /* One on its way; gone as soon as its completion has been taken. */
