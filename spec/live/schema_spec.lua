@@ -1,4 +1,4 @@
--- ctest: live timeout=180
+-- ctest: live timeout=300
 -- The schema of a real server: what is in a keyspace, and CQL that makes it again.
 local cqlua = require "cqlua"
 local live = require "spec.live.support.live"
