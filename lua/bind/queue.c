@@ -254,33 +254,50 @@ static void push_prepared(lua_State *L, struct cqlua_completion *done)
     lua_pushnil(L);
 }
 
-/* { question =, id =, node = }; about a retry also tag =, attempts = and error = */
-static void push_question(lua_State *L, const struct cqlua_completion *done)
+static void set_text(lua_State *L, const char *field, const char *text)
 {
-    static const char *const names[] = {"unknown", "credentials", "retry"};
-    lua_createtable(L, 0, 6);
-    lua_pushstring(L, names[done->question]);
-    lua_setfield(L, -2, "question");
-    lua_pushlstring(L, (const char *)&done->id, sizeof done->id);
-    lua_setfield(L, -2, "id");
-    lua_pushstring(L, done->asked_by);
-    lua_setfield(L, -2, "node");
-    if (done->question == CQLUA_ASK_RETRY) {
-        lua_pushinteger(L, (lua_Integer)done->tag);
-        lua_setfield(L, -2, "tag");
-        lua_pushinteger(L, (lua_Integer)done->attempts);
-        lua_setfield(L, -2, "attempts");
-        bind_push_error(L, done->error);
-        lua_setfield(L, -2, "error");
-    }
-    lua_pushnil(L);
-}
-
-static void push_field(lua_State *L, const char *field, const char *text)
-{
-    if (text == NULL) return;
     lua_pushstring(L, text);
     lua_setfield(L, -2, field);
+}
+
+static void set_number(lua_State *L, const char *field, lua_Number number)
+{
+    lua_pushnumber(L, number);
+    lua_setfield(L, -2, field);
+}
+
+static const char *question_name(const struct cqlua_completion *done)
+{
+    static const char *const steps[] = {"start", "challenge", "success"};
+    if (done->question == CQLUA_ASK_RETRY) return "retry";
+    return done->question == CQLUA_ASK_SASL ? steps[done->step] : "credentials";
+}
+
+static void set_retry(lua_State *L, const struct cqlua_completion *done)
+{
+    set_number(L, "tag", (lua_Number)done->tag);
+    set_number(L, "attempts", (lua_Number)done->attempts);
+    bind_push_error(L, done->error);
+    lua_setfield(L, -2, "error");
+}
+
+/* { question =, id =, node =, authenticator =, exchange =, challenge = }: `question` is "credentials", SASL's "start",
+ * "challenge" or "success", or "retry", which has tag =, attempts = and error =. */
+static void push_question(lua_State *L, const struct cqlua_completion *done)
+{
+    lua_createtable(L, 0, 6);
+    set_text(L, "question", question_name(done));
+    lua_pushlstring(L, (const char *)&done->id, sizeof done->id);
+    lua_setfield(L, -2, "id");
+    set_text(L, "node", done->asked_by);
+    if (done->authenticator != NULL) set_text(L, "authenticator", done->authenticator);
+    set_number(L, "exchange", (lua_Number)done->exchange);
+    if (done->question == CQLUA_ASK_RETRY) set_retry(L, done);
+    if (done->challenge.base != NULL) {
+        lua_pushlstring(L, done->challenge.base, done->challenge.len);
+        lua_setfield(L, -2, "challenge");
+    }
+    lua_pushnil(L);
 }
 
 /* What the cluster told, with the event's name in `event`. */
@@ -289,15 +306,27 @@ static void push_told(lua_State *L, const struct cqlua_event *event)
     static const char *const names[] = {"node_up", "node_down", "node_added", "node_removed", "schema_changed"};
     if (event->kind == CQLUA_SCHEMA_CHANGED) {
         lua_createtable(L, 0, 6);
-        push_field(L, "change", event->change);
-        push_field(L, "target", event->target);
-        push_field(L, "keyspace", event->keyspace);
-        push_field(L, "name", event->name);
-        push_field(L, "args", event->args);
+        set_text(L, "change", event->change);
+        set_text(L, "target", event->target);
+        set_text(L, "keyspace", event->keyspace);
+        set_text(L, "name", event->name);
+        set_text(L, "args", event->args);
     } else {
         bind_push_node(L, &event->node);
     }
-    push_field(L, "event", names[event->kind]);
+    set_text(L, "event", names[event->kind]);
+    lua_pushnil(L);
+}
+
+/* { level =, time =, node =, message =, suppressed = } */
+static void push_log(lua_State *L, const struct cqlua_log *record)
+{
+    lua_createtable(L, 0, 5);
+    set_text(L, "level", cqlua_log_level_name((int)record->level));
+    set_number(L, "time", (lua_Number)record->time_us / 1e6);
+    set_text(L, "node", record->node);
+    set_text(L, "message", record->message);
+    set_number(L, "suppressed", (lua_Number)record->suppressed);
     lua_pushnil(L);
 }
 
@@ -310,7 +339,8 @@ static lua_Integer serial_of(const struct bind_queue *queue, const struct cqlua_
     return owner == NULL ? 0 : (lua_Integer)owner->serial;
 }
 
-/* An event of a session: its negative serial, then "opened" or "closed" (or nil, err), a question, or what the cluster told. */
+/* An event of a session: its negative serial, then "opened" or "closed" (or nil, err), a question, a record of the log, or what
+ * the cluster told. */
 static void push_event(lua_State *L, const struct bind_queue *queue, const struct cqlua_completion *done)
 {
     lua_pushinteger(L, -serial_of(queue, done));
@@ -318,6 +348,8 @@ static void push_event(lua_State *L, const struct bind_queue *queue, const struc
         push_question(L, done);
     } else if (done->kind == CQLUA_EVENT) {
         push_told(L, done->event);
+    } else if (done->kind == CQLUA_LOG) {
+        push_log(L, done->log);
     } else if (done->kind == CQLUA_OPENED && done->error != NULL) {
         lua_pushnil(L);
         bind_push_error(L, done->error);

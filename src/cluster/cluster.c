@@ -13,6 +13,7 @@ void cluster_init(struct cluster *cluster, struct memory *memory, const struct c
     cluster->version = options->protocol_version != 0 ? options->protocol_version : PROTOCOL_HIGHEST;
     wheel_init(&cluster->wheel, now_us);
     timer_init(&cluster->timer, TIMER_CLUSTER);
+    log_init(&cluster->log, memory, options->log_level);
     cluster->connections.memory = memory;
     cluster->connections.wheel = &cluster->wheel;
     struct list *lists[] = {&cluster->nodes,

@@ -54,6 +54,7 @@ void node_free(struct node *node)
 void node_remove(struct node *node)
 {
     struct cluster *cluster = node->cluster;
+    log_at(cluster, CQLUA_LOG_INFO, node, "the node is not used any more: it is not in the cluster");
     node->is_removed = true;
     cluster->nodes_count--;
     list_remove(&node->link);
@@ -121,6 +122,7 @@ static void lookup_failed(struct cqlua_lookup *lookup, const char *reason)
     int64_t delay_us = backoff_delay_us(&cluster->random, ++lookup->failures, (int64_t)CONNECT_BACKOFF_MIN * 1000,
                                         cluster->options.reconnect_max_us);
     wheel_arm(&cluster->wheel, &lookup->timer, cluster->now_us + delay_us);
+    log_at(cluster, CQLUA_LOG_INFO, NULL, "the contact point %s was not resolved: %s", lookup->point.host, reason);
 }
 
 void lookup_start(struct cqlua_lookup *lookup)

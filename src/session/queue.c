@@ -2,6 +2,7 @@
 
 #include "cluster/event.h"
 #include "session/result.h"
+#include "session/session.h"
 
 void queue_init(struct cqlua_queue *queue, struct memory *memory)
 {
@@ -65,9 +66,13 @@ void cqlua_completions_release(struct cqlua_completion *completions, int count)
         cqlua_prepared_unref(completions[i].prepared);
         error_free(completions[i].error);
         event_free(completions[i].event);
+        asked_free(completions[i].asked);
+        log_record_free(completions[i].log);
         completions[i].result = NULL;
         completions[i].prepared = NULL;
         completions[i].error = NULL;
+        completions[i].asked = NULL;
+        completions[i].log = NULL;
         completions[i].event = NULL;
     }
 }

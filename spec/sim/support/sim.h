@@ -21,7 +21,7 @@
 #include "protocol/response.h"
 #include "sim/support/heap.h"
 
-enum { SIM_NODES = 8, SIM_TICK_US = LIMIT_TICK_US, SIM_STATEMENTS = 64 };
+enum { SIM_LOGS = 64, SIM_NODES = 8, SIM_TICK_US = LIMIT_TICK_US, SIM_STATEMENTS = 64 };
 
 struct sim;
 
@@ -106,7 +106,7 @@ struct sim {
     size_t events_count, events_capacity;
     uint64_t next_event;
     int64_t wall_ahead_us; /* of the wall clock over the monotonic one */
-    int64_t network_us; /* from end to end */
+    int64_t network_us;    /* from end to end */
     bool is_deferred, is_released;
     int turns, connects, lookups_asked;
     struct cqlua_lookup *lookup;
@@ -121,8 +121,18 @@ struct sim {
     bool is_opened, is_closed; /* completions of those kinds came */
     int open_code;
     struct cqlua_error *open_error;
-    int asks;                             /* questions that were asked */
-    int64_t question;                     /* the last one */
+    int asks;         /* questions that were asked */
+    int64_t question; /* the last one; what it asks: */
+    enum cqlua_question asked;
+    enum cqlua_sasl_step step;
+    int64_t exchange;
+    char asked_by[64], authenticator[128], challenge[64]; /* the challenge's beginning; */
+    bool has_challenge;
+    size_t challenge_len;
+    size_t logs_count; /* records of the log, */
+    char logs[SIM_LOGS]
+             [1280];     /* the first of them: "warn 127.0.0.1:9042 message" or "warn - message", " +n" if some were suppressed */
+    int64_t log_time_us; /* the last one's */
     char statements[SIM_STATEMENTS][160]; /* "keyspace\ntext": a statement's number is its id */
     size_t statements_count;
     uint8_t columns_version; /* of v5 metadata ids: a spec changes it to change the columns */
@@ -175,6 +185,9 @@ void sim_assert_error(struct sim *sim, size_t index, int code);
 void sim_assert_duration(struct sim *sim, size_t index, int64_t us);
 struct cqlua_call sim_call_options(void);
 struct cqlua_session_counters sim_counters(struct sim *sim);
+/* How many records of the log have this in them. */
+void sim_note_log(void *sim, const struct cqlua_log *record); /* for on_log */
+int sim_logged(const struct sim *sim, const char *part);
 
 /* --- what nodes do --------------------------------------------------------------------------------------------------------- */
 
