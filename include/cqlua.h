@@ -234,6 +234,32 @@ enum cqlua_tls_identity {
 
 struct cqlua_transport; /* <cqlua/transport.h> */
 
+/* A node of the cluster, as it is known now. Texts are borrowed until the session's next turn. */
+struct cqlua_node {
+    const char *address;                     /* "127.0.0.1:9042" */
+    const char *dc, *rack, *release_version; /* NULL: not known */
+    uint8_t host_id[16];
+    uint8_t has_host_id;
+    uint8_t is_up; /* connected */
+    uint32_t in_flight;
+};
+
+enum cqlua_event_kind { CQLUA_NODE_UP, CQLUA_NODE_DOWN, CQLUA_NODE_ADDED, CQLUA_NODE_REMOVED, CQLUA_SCHEMA_CHANGED };
+
+/* What has changed since the session came up. UP and DOWN mean its own connections: a node is up while one is ready. */
+struct cqlua_event {
+    enum cqlua_event_kind kind;
+    struct cqlua_node node; /* of a node: as it was then */
+    /* CQLUA_SCHEMA_CHANGED: "created", "updated" or "dropped"; "unknown": some events were not heard (the rest is NULL), so that
+     * the schema and the nodes may be others than is thought. */
+    const char *change;
+    const char *target;          /* "keyspace", "table" (a view too), "type", "function", "aggregate" */
+    const char *keyspace, *name; /* as the schema has them; name NULL: the keyspace itself */
+    const char *args;            /* of a function or aggregate: its arguments' types, ", " between; else NULL */
+};
+/* Called from the loop's turn, as all callbacks; the event lives until it returns. */
+typedef void cqlua_event_fn(void *arg, const struct cqlua_event *event);
+
 /* What a session is opened with. Strings are copied by cqlua_session_open; zeros mean the defaults given here. */
 struct cqlua_options {
     size_t size;                /* set by cqlua_options_init */
@@ -295,6 +321,9 @@ struct cqlua_options {
     int tls_min_version;               /* 12: TLS 1.2, the default; 13: TLS 1.3 */
     int tls_insecure_skip_verify;      /* 1: encrypt to whoever answers. For tests: cqlua_session_warning speaks of it */
     const char *tls_debug_keylog_file; /* secrets are appended there, with which all traffic can be read. For debugging */
+    int events;                        /* 1: a queue that the session is opened to gets events (CQLUA_EVENT) */
+    cqlua_event_fn *on_event;          /* NULL: none; hears of events, if the session is not opened to a queue */
+    void *on_event_arg;
 };
 #define cqlua_options_init(options) cqlua_options_init_sized((options), sizeof *(options))
 CQLUA_EXPORT void cqlua_options_init_sized(struct cqlua_options *options, size_t size);
@@ -340,17 +369,16 @@ CQLUA_EXPORT int cqlua_session_protocol_version(const struct cqlua_session *sess
 /* Bytes of the allocator that the session holds, results included. */
 CQLUA_EXPORT size_t cqlua_session_memory(const struct cqlua_session *session);
 
-/* A node of the cluster, as it is known now. Texts are borrowed until the session's next turn. */
-struct cqlua_node {
-    const char *address;                     /* "127.0.0.1:9042" */
-    const char *dc, *rack, *release_version; /* NULL: not known */
-    uint8_t host_id[16];
-    uint8_t has_host_id;
-    uint8_t is_up; /* connected */
-    uint32_t in_flight;
-};
-/* 0, or MISUSE: there are not so many. */
+/* One of the nodes that are known: 0, or MISUSE: there are not so many. */
 CQLUA_EXPORT int cqlua_session_node(const struct cqlua_session *session, int index, struct cqlua_node *node);
+/* The nodes that have a partition, in the order of the ring: of a keyspace (a name as the schema has it, unquoted), by the key as
+ * cqlua_statement_routing_key gives it. Fills in `max` of them and gives how many there are; 0: it is not known (discovery is
+ * off, no such keyspace, a strategy that is not known here). */
+CQLUA_EXPORT int cqlua_session_replicas(const struct cqlua_session *session, const char *keyspace, struct cqlua_slice routing_key,
+                                        struct cqlua_node *nodes, int max);
+/* A number that another follows whenever the schema may have changed, by this session or as the cluster tells: what was read of
+ * the schema holds as long as it is the same. 0: nobody tells now (discovery is off, or no connection hears events). */
+CQLUA_EXPORT uint64_t cqlua_session_schema_revision(const struct cqlua_session *session);
 
 struct cqlua_session_counters {
     uint64_t requests, errors, retries, timeouts, orphans, late_replies; /* since open */
@@ -371,7 +399,7 @@ struct cqlua_payload {
     struct cqlua_slice name, value;
 };
 
-/* What one call may ask for; zeros mean the session's defaults. */
+/* What one call may ask for; zeros mean the session's defaults. A profile of options is one of these that you keep and copy. */
 struct cqlua_call {
     int32_t timeout_ms;         /* 0: the session's; at most 300,000 */
     int32_t attempt_timeout_ms; /* 0: the session's */
@@ -393,6 +421,8 @@ struct cqlua_call {
     const struct cqlua_payload *payload; /* custom payload for the server's plug-ins; v4 and v5. Borrowed until executed */
     struct cqlua_slice paging_state;     /* empty: from the start. Borrowed until the statement is executed */
     const char *keyspace;                /* NULL: the session's; v5 only. Borrowed until the statement is executed */
+    struct cqlua_slice routing_key;      /* where the partition is (cqlua_statement_routing_key); empty: as the values say */
+    const char *nodes;                   /* addresses of the nodes that it may go to, in this order, commas between; NULL: any */
 };
 
 enum { CQLUA_STATEMENT_VALUES = 256, CQLUA_STATEMENT_SLOTS = 16 };
@@ -421,6 +451,9 @@ CQLUA_EXPORT void cqlua_statement_init_text(struct cqlua_statement *st, const ch
 CQLUA_EXPORT void cqlua_statement_init_text_len(struct cqlua_statement *st, const char *text, size_t len);
 /* Unbinds all values and forgets the error; options stay. */
 CQLUA_EXPORT void cqlua_statement_reset(struct cqlua_statement *st);
+/* The partition key among the values bound, as the protocol has it: of one column its value; of several, of each [short length],
+ * bytes, 0. Its length, of which `max` bytes are written; 0: the statement has no such key, or not all of it is bound. */
+CQLUA_EXPORT size_t cqlua_statement_routing_key(const struct cqlua_statement *st, void *key, size_t max);
 /* Frees what it holds. Always right, also after execute. */
 CQLUA_EXPORT void cqlua_statement_dispose(struct cqlua_statement *st);
 /* The first error of a bind or of execute; NULL if none. Borrowed until reset or dispose. */
@@ -610,7 +643,7 @@ CQLUA_EXPORT void cqlua_batch_dispose(struct cqlua_batch *batch);
 
 /* --- completions ----------------------------------------------------------------------------------------------------------- */
 
-enum cqlua_completion_kind { CQLUA_RESULT, CQLUA_PREPARED, CQLUA_OPENED, CQLUA_CLOSED, CQLUA_ASK, CQLUA_LOG };
+enum cqlua_completion_kind { CQLUA_RESULT, CQLUA_PREPARED, CQLUA_OPENED, CQLUA_CLOSED, CQLUA_ASK, CQLUA_LOG, CQLUA_EVENT };
 enum cqlua_question {
     CQLUA_ASK_NOTHING,
     CQLUA_ASK_CREDENTIALS,
@@ -639,6 +672,7 @@ struct cqlua_completion {
     struct cqlua_error *error;       /* NULL: success */
     struct cqlua_log *log;           /* kind CQLUA_LOG; it may still come after CQLUA_CLOSED */
     struct cqlua_session *session;   /* of no use once it has been freed */
+    struct cqlua_event *event;       /* kind CQLUA_EVENT */
 };
 
 /* A queue of completions, for one consumer. It must outlive the sessions that were opened to it and the requests that name

@@ -144,6 +144,8 @@ function auth.sasl(mechanism) end
 ---@field log cqlua.log.level|false|(fun(record: cqlua.log.record))|nil "warn", to standard error; a function must not wait
 ---@field authenticators string[]? classes that may get the password besides Cassandra's own
 ---@field tls boolean|cqlua.options.tls|nil encrypt every connection, and verify the server
+---@field profiles table<string, cqlua.options.call>? options of calls by a name
+---@field profile string? the one of calls that name none
 
 ---@class cqlua.options.tls
 ---@field ca_file string? authorities that are trusted, PEM; those of the system unless one of the three is given
@@ -177,6 +179,9 @@ function auth.sasl(mechanism) end
 ---@field now_in_seconds integer? protocol v5 only
 ---@field bigint "int64"|"number"|"string"|nil
 ---@field nil_as "error"|"unset"|"null"|nil
+---@field node string|string[]|(fun(nodes: cqlua.node[]): string|(string|cqlua.node)[])|nil where it may go, in this order
+---@field routing_key string? the bytes of its partition's key, see session:routing_key
+---@field profile string? of connect's profiles: its options are beneath those of the call
 
 ---@class cqlua.options.all: cqlua.options.call
 ---@field max_bytes integer?
@@ -319,6 +324,84 @@ function stream:each(n, fn) end
 ---@return true
 function stream:close() end
 
+---@class cqlua.node
+---@field address string "127.0.0.1:9042"
+---@field dc string?
+---@field rack string?
+---@field host_id string?
+---@field release_version string?
+---@field up boolean connected
+---@field in_flight integer
+
+---A node, or what changed of the schema.
+---@class cqlua.event
+---@field address string? of a node, as dc, rack, host_id
+---@field dc string?
+---@field rack string?
+---@field host_id string?
+---@field change "created"|"updated"|"dropped"|"unknown"|nil unknown: some events were missed
+---@field target "keyspace"|"table"|"type"|"function"|"aggregate"|nil
+---@field keyspace string?
+---@field name string?
+---@field args string[]? the types of a function's or aggregate's arguments
+
+---@class cqlua.schema.column
+---@field name string
+---@field type string as CQL writes it
+---@field kind "partition_key"|"clustering"|"static"|"regular"
+---@field position integer? in its key, from 1
+---@field clustering_order "asc"|"desc"|nil
+
+---@class cqlua.schema.index
+---@field name string
+---@field table string
+---@field kind string
+---@field options table<string, string>
+
+---A table, or a view (then base_table is there).
+---@class cqlua.schema.table
+---@field name string
+---@field keyspace string
+---@field columns cqlua.schema.column[]|table<string, cqlua.schema.column> in CQL's order, and by name
+---@field partition_key string[]
+---@field clustering_key string[]
+---@field indexes cqlua.schema.index[]
+---@field options table<string, any> comment, default_time_to_live, compaction, ...
+---@field base_table string?
+---@field where_clause string?
+---@field include_all_columns boolean?
+local schema_table = {}
+
+---The statements that make it again, in another keyspace if one is given.
+---@param keyspace string?
+---@return string[]
+function schema_table:statements(keyspace) end
+
+---The same as one text.
+---@param keyspace string?
+---@return string
+function schema_table:describe(keyspace) end
+
+---@class cqlua.schema.keyspace
+---@field name string
+---@field replication table<string, string>
+---@field durable_writes boolean
+---@field tables table<string, cqlua.schema.table>
+---@field views table<string, cqlua.schema.table>
+---@field types table<string, { name: string, fields: { name: string, type: string }[] }>
+---@field indexes table<string, cqlua.schema.index>
+---@field functions table[] { name, args, arg_names, returns, language, body, called_on_null } each
+---@field aggregates table[] { name, args, returns, state_function, state_type, final_function, initial } each
+local schema_keyspace = {}
+
+---@param keyspace string?
+---@return string[]
+function schema_keyspace:statements(keyspace) end
+
+---@param keyspace string?
+---@return string
+function schema_keyspace:describe(keyspace) end
+
 ---@class cqlua.session
 ---@field closed boolean
 local session = {}
@@ -369,6 +452,44 @@ function session:stream(statement, values, options) end
 ---@return true?
 ---@return cqlua.error?
 function session:use(keyspace) end
+
+---The nodes that are known.
+---@return cqlua.node[]
+function session:nodes() end
+
+---The names of the keyspaces; a keyspace; a table or view of it. nil, err `invalid` if there is none. Waits if it is not known.
+---@async
+---@param keyspace string?
+---@param name string?
+---@return (string[]|cqlua.schema.keyspace|cqlua.schema.table)?
+---@return cqlua.error?
+---@overload fun(self: cqlua.session, keyspace: string, name: string): cqlua.schema.table?, cqlua.error?
+---@overload fun(self: cqlua.session, keyspace: string): cqlua.schema.keyspace?, cqlua.error?
+---@overload fun(self: cqlua.session): string[]?, cqlua.error?
+function session:schema(keyspace, name) end
+
+---The nodes that have a partition, in the order of the ring: of "keyspace.table" and the values of its partition key, or of a
+---keyspace and a routing key. Empty: it is not known. Waits if the schema is not known.
+---@async
+---@param place string
+---@param ... any
+---@return cqlua.node[]?
+---@return cqlua.error?
+function session:replicas(place, ...) end
+
+---The bytes of a partition key of "keyspace.table", for the option routing_key.
+---@async
+---@param place string
+---@param ... any
+---@return string?
+---@return cqlua.error?
+function session:routing_key(place, ...) end
+
+---Calls fn at each event, until what this gives is called. fn must not wait.
+---@param event "node_up"|"node_down"|"node_added"|"node_removed"|"schema_changed"
+---@param fn fun(info: cqlua.event)
+---@return fun() undo
+function session:on(event, fn) end
 
 ---Waits for the first connection.
 ---@async

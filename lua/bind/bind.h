@@ -56,6 +56,7 @@ struct bind_statement {
     uint8_t bigint;
     struct cqlua_payload *payload; /* own copy; NULL: none */
     char *text;                    /* owned; NULL for a prepared one */
+    char *kept;                    /* own copies of the call's texts; NULL: none */
 };
 
 /* What a tag stands for. A slot is taken at submit and free again when its completion was taken, not earlier. */
@@ -157,6 +158,7 @@ struct bind_session *bind_check_session(lua_State *L, int index);
 struct bind_session *bind_check_open(lua_State *L);
 /* NULL: pushed nil, and a string to raise. */
 const struct bind_prepared *bind_prepared_at(lua_State *L, int index);
+void bind_push_node(lua_State *L, const struct cqlua_node *node); /* { address =, dc =, ... } */
 /* What a submit with this tag gave: the tag; or nil, err, and the tag is free again. */
 int bind_submitted(lua_State *L, struct bind_queue *queue, uint32_t tag, int64_t id, const struct cqlua_error *error);
 struct bind_pump *bind_test_pump(lua_State *L, int index);

@@ -174,11 +174,33 @@ struct cqlua_payload *bind_payload_copy(const struct cqlua_payload *from, int32_
     return entries;
 }
 
+/* Bytes of a field that lie behind the call: where they are read from, and how many. */
+struct kept {
+    const char *bytes;
+    size_t len;
+};
+
+static struct kept kept_of(lua_State *L, const char *field)
+{
+    struct kept kept = {NULL, 0};
+    kept.bytes = bind_text_field(L, 1, field, &kept.len);
+    return kept;
+}
+
+/* Their copy, with a NUL behind it; NULL: there are none. */
+static const char *keep(char **at, struct kept kept)
+{
+    struct cqlua_slice copy;
+    if (kept.bytes == NULL) return NULL;
+    copy = keep_bytes(at, kept.bytes, kept.len + 1);
+    return copy.base;
+}
+
 /* call(options): an object that a statement is sent with. */
 static int call_new(lua_State *L)
 {
-    size_t state_len = 0, keyspace_len = 0, payload_size = 0;
-    const char *state, *keyspace;
+    size_t payload_size = 0;
+    struct kept state, keyspace, key, nodes;
     int32_t payload_count = 0;
     struct bind_call *call;
     char *storage;
@@ -186,9 +208,11 @@ static int call_new(lua_State *L)
     lua_settop(L, 1);
     lua_getfield(L, 1, "custom_payload"); /* at 2 */
     if (lua_istable(L, 2)) payload_size = measure_payload(L, 2, &payload_count);
-    state = bind_text_field(L, 1, "paging_state", &state_len);
-    keyspace = bind_text_field(L, 1, "keyspace", &keyspace_len);
-    call = bind_new_userdata(L, sizeof *call + payload_size + state_len + keyspace_len + 1);
+    state = kept_of(L, "paging_state");
+    keyspace = kept_of(L, "keyspace");
+    key = kept_of(L, "routing_key");
+    nodes = kept_of(L, "node");
+    call = bind_new_userdata(L, sizeof *call + payload_size + state.len + keyspace.len + key.len + nodes.len + 4);
     bind_call_init(call);
     luaL_getmetatable(L, "cqlua.call");
     lua_setmetatable(L, -2);
@@ -200,12 +224,10 @@ static int call_new(lua_State *L)
         fill_payload(L, 2, (struct cqlua_payload *)(void *)storage, payload_count);
         storage += payload_size;
     }
-    if (state != NULL) memcpy(storage, state, state_len);
-    call->call.paging_state = (struct cqlua_slice){state != NULL ? storage : NULL, state_len};
-    if (keyspace != NULL) {
-        memcpy(storage + state_len, keyspace, keyspace_len + 1);
-        call->call.keyspace = storage + state_len;
-    }
+    call->call.paging_state = (struct cqlua_slice){keep(&storage, state), state.len};
+    call->call.routing_key = (struct cqlua_slice){keep(&storage, key), key.len};
+    call->call.keyspace = keep(&storage, keyspace);
+    call->call.nodes = keep(&storage, nodes);
     return 1;
 }
 

@@ -69,7 +69,7 @@ struct bind_statement *bind_statement_new(struct bind_queue *queue)
         return NULL;
     }
     statement->refs = 1;
-    statement->text = NULL;
+    statement->text = statement->kept = NULL;
     statement->payload = NULL;
     return statement;
 }
@@ -80,6 +80,7 @@ void bind_statement_unref(struct bind_queue *queue, struct bind_statement *state
     if (--statement->refs > 0) return;
     cqlua_statement_dispose(&statement->st);
     free(statement->text);
+    free(statement->kept);
     free(statement->payload);
     if (queue == NULL || queue->free_statements_count == FREE_STATEMENTS) {
         free(statement);
@@ -299,6 +300,24 @@ static void push_question(lua_State *L, const struct cqlua_completion *done)
     lua_pushnil(L);
 }
 
+/* What the cluster told, with the event's name in `event`. */
+static void push_told(lua_State *L, const struct cqlua_event *event)
+{
+    static const char *const names[] = {"node_up", "node_down", "node_added", "node_removed", "schema_changed"};
+    if (event->kind == CQLUA_SCHEMA_CHANGED) {
+        lua_createtable(L, 0, 6);
+        set_text(L, "change", event->change);
+        set_text(L, "target", event->target);
+        set_text(L, "keyspace", event->keyspace);
+        set_text(L, "name", event->name);
+        set_text(L, "args", event->args);
+    } else {
+        bind_push_node(L, &event->node);
+    }
+    set_text(L, "event", names[event->kind]);
+    lua_pushnil(L);
+}
+
 /* { level =, time =, node =, message =, suppressed = } */
 static void push_log(lua_State *L, const struct cqlua_log *record)
 {
@@ -320,12 +339,15 @@ static lua_Integer serial_of(const struct bind_queue *queue, const struct cqlua_
     return owner == NULL ? 0 : (lua_Integer)owner->serial;
 }
 
-/* An event of a session: its negative serial, then "opened" or "closed" (or nil, err), a question, or a record of the log. */
+/* An event of a session: its negative serial, then "opened" or "closed" (or nil, err), a question, a record of the log, or what
+ * the cluster told. */
 static void push_event(lua_State *L, const struct bind_queue *queue, const struct cqlua_completion *done)
 {
     lua_pushinteger(L, -serial_of(queue, done));
     if (done->kind == CQLUA_ASK) {
         push_question(L, done);
+    } else if (done->kind == CQLUA_EVENT) {
+        push_told(L, done->event);
     } else if (done->kind == CQLUA_LOG) {
         push_log(L, done->log);
     } else if (done->kind == CQLUA_OPENED && done->error != NULL) {

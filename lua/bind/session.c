@@ -116,6 +116,7 @@ static void read_options(lua_State *L, int table, struct cqlua_options *opt)
     opt->application_version = bind_text_field(L, table, "application_version", NULL);
     opt->client_id = bind_text_field(L, table, "client_id", NULL);
     opt->server_timestamps = is_true(L, table, "server_timestamps");
+    opt->events = 1;
     opt->throw_on_overload = is_true(L, table, "throw_on_overload");
 }
 
@@ -489,7 +490,7 @@ static void set_string(lua_State *L, const char *field, const char *text)
     lua_setfield(L, -2, field);
 }
 
-static void push_node(lua_State *L, const struct cqlua_node *node)
+void bind_push_node(lua_State *L, const struct cqlua_node *node)
 {
     char text[CQLUA_TEXT_MAX];
     const struct cqlua_value id = {.kind = CQLUA_KIND_UUID, .bytes = {node->host_id, sizeof node->host_id}};
@@ -515,9 +516,57 @@ static int session_nodes(lua_State *L)
     int i;
     lua_newtable(L);
     for (i = 0; session->session != NULL && cqlua_session_node(session->session, i, &node) == 0; i++) {
-        push_node(L, &node);
+        bind_push_node(L, &node);
         lua_rawseti(L, -2, i + 1);
     }
+    return 1;
+}
+
+enum { MOST_REPLICAS = 64 };
+
+/* replicas(session, keyspace, routing_key): an array, the first 64. */
+static int session_replicas(lua_State *L)
+{
+    struct bind_session *session = bind_check_session(L, 1);
+    const char *keyspace = luaL_checkstring(L, 2);
+    struct cqlua_node nodes[MOST_REPLICAS];
+    struct cqlua_slice key;
+    int i, count = 0;
+    key.base = luaL_checklstring(L, 3, &key.len);
+    if (session->session != NULL) count = cqlua_session_replicas(session->session, keyspace, key, nodes, MOST_REPLICAS);
+    lua_newtable(L);
+    for (i = 0; i < count && i < MOST_REPLICAS; i++) {
+        bind_push_node(L, &nodes[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    return 1;
+}
+
+/* routing_key(session, prepared, params): the bytes of the key among them; or nil, err; or nil, a string to raise. */
+static int session_routing_key(lua_State *L)
+{
+    struct bind_session *session = bind_check_open(L);
+    struct bind_statement *statement;
+    size_t len;
+    char *key;
+    if (session == NULL) return 2;
+    lua_settop(L, 3);
+    statement = bind_statement_prepared(L, session, bind_prepared_at(L, 2), 3, NULL);
+    if (statement == NULL) return 2;
+    bind_push_statement(L, statement); /* collected, whatever happens */
+    bind_statement_unref(session->queue, statement);
+    len = cqlua_statement_routing_key(&statement->st, NULL, 0);
+    key = bind_new_userdata(L, len + 1);
+    cqlua_statement_routing_key(&statement->st, key, len);
+    lua_pushlstring(L, key, len);
+    return 1;
+}
+
+/* schema_revision(session): 0 if nobody tells. */
+static int session_schema_revision(lua_State *L)
+{
+    struct bind_session *session = bind_check_session(L, 1);
+    lua_pushnumber(L, session->session != NULL ? (lua_Number)cqlua_session_schema_revision(session->session) : 0);
     return 1;
 }
 
@@ -537,6 +586,9 @@ static const luaL_Reg functions[] = {
     {"session_count", session_count},
     {"session_version", session_version},
     {"nodes", session_nodes},
+    {"replicas", session_replicas},
+    {"routing_key", session_routing_key},
+    {"schema_revision", session_schema_revision},
     {"submit", session_submit},
     {"submit_text", session_submit_text},
     {"statement", session_statement},

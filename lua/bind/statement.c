@@ -47,7 +47,31 @@ static void set_options(struct bind_statement *statement, const struct bind_sess
         statement->st.options.serial_consistency = defaults->call.serial_consistency;
 }
 
-/* The call's custom payload is the statement's own: statements outlive calls. 0, or 1: no memory. */
+static char *keep_text(char *at, const char **text)
+{
+    size_t size = *text == NULL ? 0 : strlen(*text) + 1;
+    if (size > 0) *text = memcpy(at, *text, size);
+    return at + size;
+}
+
+/* What is borrowed from the call becomes the statement's own: statements outlive calls. 0, or 1: no memory. */
+static int keep_texts(struct bind_statement *statement)
+{
+    struct cqlua_call *options = &statement->st.options;
+    size_t size = options->routing_key.len;
+    if (options->keyspace != NULL) size += strlen(options->keyspace) + 1;
+    if (options->nodes != NULL) size += strlen(options->nodes) + 1;
+    if (size == 0) return 0;
+    statement->kept = malloc(size);
+    if (statement->kept == NULL) return 1;
+    keep_text(keep_text(statement->kept, &options->keyspace), &options->nodes);
+    if (options->routing_key.len == 0) return 0;
+    options->routing_key.base = memcpy(statement->kept + size - options->routing_key.len, options->routing_key.base,
+                                       options->routing_key.len);
+    return 0;
+}
+
+/* The same for its custom payload. */
 static int keep_payload(struct bind_statement *statement)
 {
     struct cqlua_call *options = &statement->st.options;
@@ -78,7 +102,7 @@ struct bind_statement *bind_statement_prepared(lua_State *L, struct bind_session
     }
     cqlua_statement_init(&statement->st, prepared->prepared);
     set_options(statement, session, call);
-    if (keep_payload(statement)) {
+    if (keep_texts(statement) || keep_payload(statement)) {
         bind_push_code(L, CQLUA_ENO_MEMORY);
         fail(L, session->queue, statement);
         return NULL;
@@ -90,24 +114,13 @@ struct bind_statement *bind_statement_prepared(lua_State *L, struct bind_session
     return statement;
 }
 
-/* The keyspace of a call moves behind the text: statements outlive calls. */
-static void keep_keyspace(struct bind_statement *statement, size_t text_len)
-{
-    const char *keyspace = statement->st.options.keyspace;
-    char *kept = statement->text + text_len + 1;
-    if (keyspace == NULL) return;
-    memcpy(kept, keyspace, strlen(keyspace) + 1);
-    statement->st.options.keyspace = kept;
-}
-
 /* A statement of a text without values. NULL: pushed nil and an error. */
 struct bind_statement *bind_statement_text(lua_State *L, struct bind_session *session, int text, const struct bind_call *call)
 {
     struct bind_statement *statement = bind_statement_new(session->queue);
     size_t len;
     const char *base = lua_tolstring(L, text, &len);
-    size_t keyspace_len = call != NULL && call->call.keyspace != NULL ? strlen(call->call.keyspace) + 1 : 0;
-    char *copy = statement != NULL ? malloc(len + 1 + keyspace_len) : NULL;
+    char *copy = statement != NULL ? malloc(len + 1) : NULL;
     if (copy == NULL) {
         if (statement != NULL) {
             cqlua_statement_init_text_len(&statement->st, "", 0);
@@ -121,8 +134,7 @@ struct bind_statement *bind_statement_text(lua_State *L, struct bind_session *se
     statement->text = copy;
     cqlua_statement_init_text_len(&statement->st, copy, len);
     set_options(statement, session, call);
-    keep_keyspace(statement, len);
-    if (keep_payload(statement) == 0) return statement;
+    if (keep_texts(statement) == 0 && keep_payload(statement) == 0) return statement;
     bind_push_code(L, CQLUA_ENO_MEMORY);
     fail(L, session->queue, statement);
     return NULL;

@@ -10,8 +10,8 @@ local M = {}
 
 -- What api.md names and this version does not have. As options: refused by name.
 local LATER = {
-  connect = "profiles slow_query paging_secret translate_address profile",
-  call = "page_token node profile routing_key lazy",
+  connect = "slow_query paging_secret translate_address",
+  call = "page_token lazy",
 }
 LATER.stream = LATER.call .. " max_buffer_bytes"
 
@@ -89,6 +89,15 @@ local function words(value)
   return value
 end
 
+-- Nodes that a call may go to, by their addresses: one, a list, or a function that picks them from db:nodes().
+local function node(value)
+  if type(value) == "function" then return value end
+  if type(value) == "table" and #value == 0 then return "" end
+  local list = words(value)
+  if not list then return nil, "an address, a list of addresses, or a function that gives one" end
+  return table.concat(list, ",")
+end
+
 -- A custom payload: names to bytes, or to cqlua.null.
 local function payload(value)
   if type(value) ~= "table" then return nil, "a table of strings by name" end
@@ -163,6 +172,9 @@ local CALL = {
   custom_payload = { payload },
   retry = { retry },
   speculation = { speculation },
+  node = { node },
+  routing_key = { text },
+  profile = { text },
 }
 
 local function extend(base, more)
@@ -174,7 +186,8 @@ end
 
 local BATCH = { kind = { choice, of = { logged = true, unlogged = true, counter = true } } }
 for _, name in ipairs { "consistency", "serial_consistency", "timeout", "attempt_timeout", "idempotent", "tracing", "keyspace",
-  "timestamp", "now_in_seconds", "bigint", "nil_as", "custom_payload", "retry", "speculation" } do
+  "timestamp", "now_in_seconds", "bigint", "nil_as", "custom_payload", "retry", "speculation", "node", "routing_key",
+  "profile" } do
   BATCH[name] = CALL[name]
 end
 
@@ -249,6 +262,20 @@ local function load_balancing(value)
   return value
 end
 
+-- What a profile may say: what is not of one call alone.
+local PROFILE = extend(CALL, {})
+for _, name in ipairs { "profile", "paging_state", "routing_key", "timestamp" } do PROFILE[name] = nil end
+
+local function profiles(value)
+  local checked = {}
+  if type(value) ~= "table" then return nil, "tables of a call's options by name" end
+  for name, given in pairs(value) do
+    if type(name) ~= "string" then return nil, "tables of a call's options by name" end
+    checked[name] = M.check(PROFILE, given, ("connect: profile '%s'"):format(name))
+  end
+  return checked
+end
+
 local CONNECT = {
   contact_points = { words },
   local_dc = { text },
@@ -290,13 +317,15 @@ local CONNECT = {
   timestamps = { choice, of = { client = true, server = true } },
   throw_on_overload = { flag },
   tls = { tls },
+  profiles = { profiles },
+  profile = { text },
 }
 
 local LIMITS = { max_rows = ALL.max_rows, max_bytes = ALL.max_bytes }
 
 M.CALL, M.ALL, M.STREAM, M.CONNECT, M.LIMITS = CALL, ALL, STREAM, CONNECT, LIMITS
-LATER[CALL], LATER[ALL], LATER[STREAM], LATER[CONNECT], LATER[LIMITS], LATER[BATCH] =
-  LATER.call, LATER.call, LATER.stream, LATER.connect, {}, LATER.call
+LATER[CALL], LATER[ALL], LATER[STREAM], LATER[CONNECT], LATER[LIMITS], LATER[BATCH], LATER[PROFILE] =
+  LATER.call, LATER.call, LATER.stream, LATER.connect, {}, LATER.call, LATER.call
 
 local function unknown(specs, name, who)
   if type(name) ~= "string" then errors.misuse("%s: options are given by name, got a value at %s", who, tostring(name)) end
@@ -344,13 +373,59 @@ local function to_core(checked)
 end
 M.to_core = to_core
 
+-- Profiles: options by name, beneath those of a call -----------------------------------------------
+
+-- What a session keeps of connect's options: the profiles, and what calls become with them.
+function M.profiles(checked)
+  local ready = setmetatable({}, { __mode = "k" })
+  local kept = { by_name = checked.profiles or {}, default = checked.profile or false, ready = ready }
+  if kept.default and not kept.by_name[kept.default] then
+    errors.misuse("connect: there is no profile '%s'%s", kept.default, errors.hint(kept.default, kept.by_name))
+  end
+  return kept
+end
+
+-- The options of a call with those of its profile, or of the session's default one, beneath them.
+local function with_profile(specs, checked, who, session)
+  local kept = session._profiles
+  local name = checked.profile or kept.default
+  if not name then return checked end
+  local profile = kept.by_name[name]
+  if not profile then errors.misuse("%s: there is no profile '%s'%s", who, name, errors.hint(name, kept.by_name)) end
+  local merged = {}
+  for option, value in pairs(profile) do
+    if specs[option] then merged[option] = value end
+  end
+  for option, value in pairs(checked) do merged[option] = value end
+  return merged
+end
+
+-- What a function gave as nodes, addresses or nodes of db:nodes(), as one text.
+local function addresses(given, who)
+  if type(given) ~= "table" then given = { given } end
+  local list = {}
+  for index, entry in ipairs(given) do list[index] = type(entry) == "table" and entry.address or entry end
+  local text_of, expected = node(list)
+  if not text_of then errors.misuse("%s: option 'node': its function gave no list of addresses: %s expected", who, expected) end
+  return text_of
+end
+
+-- The core's form of checked options.
+function M.for_core(checked, who, session)
+  if type(checked.node) ~= "function" then return core.call(to_core(checked)) end
+  local copy = {}
+  for name, value in pairs(checked) do copy[name] = value end
+  copy.node = addresses(checked.node(session:nodes()), who)
+  return core.call(to_core(copy))
+end
+
 -- Prebuilt options of a call: checked once, sent as they are --------------------------------------
 
 local Options = { __name = "cqlua.options", __metatable = "locked" }
 local built = setmetatable({}, { __mode = "k" })
 
 function Options:__index(name)
-  return built[self].checked[name]
+  return built[self][name]
 end
 
 function Options.__newindex()
@@ -359,48 +434,51 @@ end
 
 function Options:__tostring()
   local names = {}
-  for name in pairs(built[self].checked) do names[#names + 1] = name end
+  for name in pairs(built[self]) do names[#names + 1] = name end
   table.sort(names)
   return "cqlua.options (" .. table.concat(names, ", ") .. ")"
 end
 
 -- cqlua.options { ... }
 function M.build(given)
-  local checked = M.check(CALL, given, "options")
   local object = setmetatable({}, Options)
-  built[object] = { checked = checked, call = core.call(to_core(checked)) }
+  built[object] = M.check(CALL, given, "options")
   return object
 end
 
--- The core's form of a call's options (a table or an options object), and the checked ones.
-function M.call(given, who)
-  local object = built[given]
-  if object then return object.call, object.checked end
-  local checked = M.check(CALL, given, who)
-  return core.call(to_core(checked)), checked
+-- The checked options that `specs` allows, of a table or an options object, with those of their profile.
+function M.checked(specs, given, who, session)
+  local checked = M.check(specs, given ~= nil and built[given] or given, who)
+  return session and with_profile(specs, checked, who, session) or checked
+end
+
+-- The core's form of a call's options (nil, a table or an options object), and the checked ones with their profile. What
+-- is the same at each call is made once.
+function M.call(given, who, session)
+  local ready = session._profiles.ready
+  local key = given == nil and ready or given
+  local known = ready[key]
+  if known then return known.call, known.checked end
+  local checked = with_profile(CALL, built[key] or M.check(CALL, given, who), who, session)
+  local call = M.for_core(checked, who, session)
+  local is_lasting = (given == nil or built[key] ~= nil) and type(checked.node) ~= "function"
+  if is_lasting then ready[key] = { call = call, checked = checked } end
+  return call, checked
 end
 
 -- The core's form of checked options but for the keyspace: that of a statement that was prepared in it.
-function M.without_keyspace(checked)
+function M.without_keyspace(checked, who, session)
   local rest = {}
   for name, value in pairs(checked) do rest[name] = value end
   rest.keyspace = nil
-  return core.call(rest)
+  return M.for_core(rest, who, session)
 end
 
 -- The same for a batch, whose `kind` is apart: kind, call, checked.
-function M.batch(given)
-  local object = built[given]
-  if object then return "logged", object.call, object.checked end
-  local checked = M.check(BATCH, given, "batch")
-  return checked.kind or "logged", core.call(to_core(checked)), checked
-end
-
--- The checked options that `specs` allows, of a table or an options object.
-function M.checked(specs, given, who)
-  local object = given ~= nil and built[given]
-  if object then given = object.checked end
-  return M.check(specs, given, who)
+function M.batch(given, session)
+  local own = given ~= nil and built[given] or M.check(BATCH, given, "batch")
+  local checked = with_profile(BATCH, own, "batch", session)
+  return checked.kind or "logged", M.for_core(checked, "batch", session), checked
 end
 
 return M

@@ -7,6 +7,7 @@ local log = require "cqlua.log"
 local options = require "cqlua.options"
 local request = require "cqlua.request"
 local result = require "cqlua.result"
+local schema = require "cqlua.schema"
 local stream = require "cqlua.stream"
 local task = require "cqlua.task"
 
@@ -26,7 +27,7 @@ local Session = { __name = "cqlua.session", __metatable = "locked" }
 local methods = {}
 
 -- What api.md names and this version does not have.
-local LATER = { scan = true, schema = true, replicas = true, metrics = true, on = true }
+local LATER = { scan = true, metrics = true }
 
 Session.__index = setmetatable(methods, {
   __index = function(_, name)
@@ -223,7 +224,7 @@ end
 -- Text with values: prepared first, within the same deadline. It runs in the keyspace that it was prepared in.
 local function execute_text(self, me, text, params, call, checked)
   local keyspace = checked and checked.keyspace
-  if keyspace then call = options.without_keyspace(checked) end
+  if keyspace then call = options.without_keyspace(checked, "execute", self) end
   local known = self._texts[text_key(text, keyspace)]
   if known then return execute_prepared(self, me, known, params, call, checked) end
   local seconds, began = seconds_of(self, checked), task.now()
@@ -247,7 +248,7 @@ function methods:execute(what, params, given)
   check(self, "execute")
   local me = enter()
   local call, checked
-  if given ~= nil then call, checked = options.call(given, "execute") end
+  if given ~= nil or self._has_profile then call, checked = options.call(given, "execute", self) end
   if type(what) == "string" then
     if params == nil then return execute_plain(self, me, what, call, checked) end
     if type(params) ~= "table" then errors.misuse("execute: a table of bind values expected, got %s", type(params)) end
@@ -260,7 +261,7 @@ end
 -- Every row of every page as one array, under a cap; nil, err.
 function methods:all(what, params, given)
   check(self, "all")
-  local checked = options.checked(options.ALL, given, "all")
+  local checked = options.checked(options.ALL, given, "all", self)
   local limits = { max_rows = checked.max_rows, max_bytes = checked.max_bytes }
   checked.max_bytes = nil
   local first, err = self:execute(what, params, checked)
@@ -328,7 +329,7 @@ end
 function methods:batch(list, given)
   check(self, "batch")
   local me = enter()
-  local kind, call, checked = options.batch(given)
+  local kind, call, checked = options.batch(given, self)
   local keyspace = checked and checked.keyspace
   local entries, is_complete = entries_of(self, list, keyspace)
   local refused
@@ -395,13 +396,13 @@ function methods:execute_nowait(what, params, given)
     errors.misuse("execute_nowait: a table of bind values expected, got %s", type(params))
   end
   local call, checked
-  if given ~= nil then call, checked = options.call(given, "execute_nowait") end
+  if given ~= nil or self._has_profile then call, checked = options.call(given, "execute_nowait", self) end
   if type(what) ~= "string" then return submit_nowait(self, what, params, call) end
   local refused = M.refused(what)
   if refused then return nil, refused end
   if params ~= nil and next(params) ~= nil then
     local keyspace = checked and checked.keyspace
-    if keyspace then call = options.without_keyspace(checked) end
+    if keyspace then call = options.without_keyspace(checked, "execute_nowait", self) end
     local known = self._texts[text_key(what, keyspace)]
     if known then return submit_nowait(self, known, params, call) end
     return prepare_nowait(self, what, params, call, keyspace)
@@ -423,7 +424,7 @@ end
 function methods:stream(what, params, given)
   check(self, "stream")
   check_what(what, "stream")
-  local checked = options.checked(options.STREAM, given, "stream")
+  local checked = options.checked(options.STREAM, given, "stream", self)
   if params ~= nil and type(params) ~= "table" then
     errors.misuse("stream: a table of bind values expected, got %s", type(params))
   end
@@ -451,6 +452,48 @@ end
 function methods:nodes()
   check(self, "nodes")
   return core.nodes(self._core)
+end
+
+-- The schema ---------------------------------------------------------------------------------------
+
+local function check_name(name, what, who)
+  if name ~= nil and type(name) ~= "string" then errors.misuse("%s: the name of a %s expected, got %s", who, what, type(name)) end
+end
+
+-- The names of the keyspaces; a keyspace { name, replication, tables, types, ... }; or a table or view of it
+-- { name, columns, partition_key, clustering_key, indexes, options }, with :describe(). nil, err. Waits.
+function methods:schema(keyspace, name)
+  check(self, "schema")
+  check_name(keyspace, "keyspace", "schema")
+  check_name(name, "table", "schema")
+  if keyspace == nil and name ~= nil then errors.misuse "schema: the name of a keyspace expected before the table's" end
+  return schema.get(self, keyspace, name)
+end
+
+-- The bytes of a partition key of "keyspace.table", as the option routing_key takes them; nil, err. Waits.
+function methods:routing_key(place, ...)
+  check(self, "routing_key")
+  local keyspace, name = tostring(place):match "^([^.]+)%.([^.]+)$"
+  if type(place) ~= "string" or not keyspace then
+    errors.misuse('routing_key: a table as "keyspace.table" expected, got %s', tostring(place))
+  end
+  return schema.routing_key(self, keyspace, name, select("#", ...), { ... })
+end
+
+-- The nodes that have a partition, in the order of the ring: of "keyspace.table" and the values of its partition key, or of
+-- a keyspace and the key's bytes. Empty: it is not known. nil, err. Waits if the schema is to be read.
+function methods:replicas(place, ...)
+  check(self, "replicas")
+  local first = ...
+  if type(place) == "string" and place:find(".", 1, true) then
+    local key, err = self:routing_key(place, ...)
+    if not key then return nil, err end
+    return core.replicas(self._core, place:match "^[^.]+", key)
+  end
+  if type(place) ~= "string" or type(first) ~= "string" then
+    errors.misuse 'replicas: "keyspace.table" and the values of its key expected, or a keyspace and a routing key'
+  end
+  return core.replicas(self._core, place, first)
 end
 
 -- Waits for the first connection: true, or nil, err.
@@ -523,7 +566,61 @@ local function answer_question(self, question)
   if err then task.report(err) end
 end
 
+local TOLD = { node_up = true, node_down = true, node_added = true, node_removed = true, schema_changed = true }
+local TOLD_LATER = { slow_query = true, request = true }
+
+-- Calls fn(info) at each event of the name, until what it gives is called. fn must not wait.
+function methods:on(event, fn)
+  check(self, "on")
+  if TOLD_LATER[event] then
+    errors.misuse("on: event '%s' is unsupported: it is not in this version of cqlua (%s)", event, core.version)
+  end
+  if not TOLD[event] then errors.misuse("on: there is no event '%s'%s", tostring(event), errors.hint(event, TOLD)) end
+  if type(fn) ~= "function" then errors.misuse("on: a function expected, got %s", type(fn)) end
+  local listeners = self._listeners
+  local listener = { event = event, fn = fn }
+  listeners[#listeners + 1] = listener
+  return function()
+    for index = #listeners, 1, -1 do
+      if listeners[index] == listener then table.remove(listeners, index) end
+    end
+    listener.fn = nil
+  end
+end
+
+-- "int, map<int, text>" as an array of types.
+local function split_types(text)
+  local all, depth, from = {}, 0, 1
+  for at, char in (text .. ","):gmatch "()([<>,])" do
+    if char == "<" then depth = depth + 1 elseif char == ">" then depth = depth - 1 end
+    if char == "," and depth == 0 then
+      all[#all + 1] = text:sub(from, at - 1):match "^%s*(.-)$"
+      from = at + 1
+    end
+  end
+  return all
+end
+
+local function trace_of(err)
+  return { err = err, trace = debug and debug.traceback("", 2) or "" }
+end
+
+-- Each gets it, whatever another does; one that was undone meanwhile does not.
+local function tell(self, info)
+  local event = info.event
+  info.event, info.args = nil, info.args and split_types(info.args)
+  local listeners = {}
+  for index, listener in ipairs(self._listeners) do listeners[index] = listener end
+  for _, listener in ipairs(listeners) do
+    if listener.event == event and listener.fn then
+      local ok, failed = xpcall(function() return listener.fn(info) end, trace_of)
+      if not ok then task.report(failed.err, failed.trace) end
+    end
+  end
+end
+
 function methods:_on_event(value, err)
+  if type(value) == "table" and value.event then return tell(self, value) end
   if type(value) == "table" then
     if value.level then return self._log(value) end
     task.spawn(answer_question, self, value)
@@ -581,6 +678,10 @@ local function new(checked)
     _opened = false, -- true, or the error
     _ended = false,
     _waiters = {},
+    _listeners = {},
+    _profiles = options.profiles(checked),
+    _has_profile = checked.profile ~= nil,
+    _schema = schema.new_cache(),
     _auth = checked.auth or false,
     _exchanges = {}, -- of SASL, by their numbers
     _log = false,

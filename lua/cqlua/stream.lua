@@ -357,14 +357,14 @@ end
 local OWN = { prefetch = true, on_page = true, max_pages = true, max_rows = true, page_timeout = true,
   total_timeout = true }
 
-local function call_of(checked, omitted)
+local function call_of(db, checked, omitted)
   local of_call, is_any = {}, false
   for name, value in pairs(checked) do
     if not OWN[name] and name ~= omitted then
       of_call[name], is_any = value, true
     end
   end
-  return is_any and core.call(options.check(options.CALL, of_call, "stream")) or nil
+  return is_any and options.for_core(of_call, "stream", db) or nil
 end
 
 local function new(db, checked)
@@ -373,7 +373,7 @@ local function new(db, checked)
     closed = false,
     on_answer = on_answer,
     _db = db,
-    _call = call_of(checked) or false,
+    _call = call_of(db, checked) or false,
     _params = false,
     _statement = false,
     _state = checked.paging_state or false, -- where the page that is asked for next starts
@@ -442,7 +442,7 @@ function M.new(db, what, params, checked, refused)
     return self
   end
   if type(what) == "string" and params ~= nil and next(params) ~= nil then
-    if checked.keyspace then self._call = call_of(checked, "keyspace") or false end -- it is prepared in it
+    if checked.keyspace then self._call = call_of(db, checked, "keyspace") or false end -- it is prepared in it
     local known = db._texts[text_key(what, checked.keyspace)]
     if not known then
       prepare_first(self, what, params, checked.keyspace)

@@ -26,6 +26,7 @@ void cluster_init(struct cluster *cluster, struct memory *memory, const struct c
                             &cluster->asking_retries,
                             &cluster->cold,
                             &cluster->asking,
+                            &cluster->told,
                             &cluster->dead,
                             &cluster->connections.answers,
                             &cluster->connections.changed,
@@ -35,6 +36,7 @@ void cluster_init(struct cluster *cluster, struct memory *memory, const struct c
     address_filter_init(&cluster->policy.filter, memory);
     plan_nodes_init(&cluster->plan_nodes, memory);
     replicas_init(&cluster->replicas, memory, random_next(&cluster->random));
+    cluster->schema_revision = 1;
     control_init(&cluster->control, cluster);
     agreement_init(&cluster->agreement, cluster);
 }
@@ -135,6 +137,8 @@ void cluster_dispose(struct cluster *cluster)
     text_unref(cluster->policy.local_rack);
     for (struct list *at; (at = list_take(&cluster->connections.events)) != NULL;)
         server_event_free(cluster->memory, container_of(at, struct server_event, link));
+    for (struct list *at; (at = list_take(&cluster->told)) != NULL;)
+        event_free(&container_of(at, struct cluster_event, link)->public);
     while (!list_is_empty(&cluster->nodes)) node_free(container_of(cluster->nodes.next, struct node, link));
     while (!list_is_empty(&cluster->removed)) node_free(container_of(cluster->removed.next, struct node, link));
     for (struct list *at; (at = list_take(&cluster->lookups)) != NULL;)

@@ -13,6 +13,7 @@
 #include "cluster/address.h"
 #include "cluster/agreement.h"
 #include "cluster/control.h"
+#include "cluster/event.h"
 #include "cluster/plan.h"
 #include "cluster/request.h"
 #include "cluster/retry.h"
@@ -127,7 +128,11 @@ struct cluster {
     struct list asking_retries;                           /* requests: the owner asks, and gives request_decided the answer */
     uint32_t waiting_count, in_flight_count;              /* waiting: submitted ones too */
     struct list asking;                                   /* links that want credentials: the owner takes them out and asks */
-    struct list dead; /* closed links: freed at the next turn, so that a caller may still look at its own */
+    struct list told;                                     /* struct cluster_event: the owner takes them */
+    bool wants_events;                                    /* the owner does, before cluster_connect */
+    bool has_lost_told;       /* some were not heard, or there was no memory: the owner says so and clears it */
+    uint64_t schema_revision; /* another one whenever the schema may have changed */
+    struct list dead;         /* closed links: freed at the next turn, so that a caller may still look at its own */
     uint32_t links_count;
     struct log log;           /* the owner takes its records, and sets how far the wall clock is ahead */
     bool is_open_server_told; /* the log says that a server asks for no authentication */

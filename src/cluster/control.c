@@ -120,6 +120,7 @@ static void seek(struct control *control)
     if (link == NULL && control->avoided != 0 && pool_any(control->cluster, 0) != NULL) rest(control);
     if (link == NULL) return;
     control->link = link;
+    control->is_registered = false;
     ask_in(control, CONTROL_REGISTER);
 }
 
@@ -223,6 +224,19 @@ static void refused(struct control *control)
     } else listen(control);
 }
 
+/* Events are heard from now on; whatever happened before, since another link heard them, is not known. */
+static void registered(struct control *control)
+{
+    control->is_registered = true;
+    if (control->has_read) event_schema(control->cluster, NULL);
+    ask_in(control, CONTROL_LOCAL);
+}
+
+bool control_hears(const struct control *control)
+{
+    return control->is_registered && control->link != NULL && control->state > CONTROL_REGISTER;
+}
+
 void control_answered(struct control *control)
 {
     struct request *request = &control->request;
@@ -233,7 +247,7 @@ void control_answered(struct control *control)
     if (control->link == NULL) start_over(control);
     else if (request->error != NULL && is_refusal(request->error->code)) refused(control);
     else if (request->error != NULL) start_over(control);
-    else if (control->state == CONTROL_REGISTER) ask_in(control, CONTROL_LOCAL);
+    else if (control->state == CONTROL_REGISTER) registered(control);
     else if (!is_rows) listen(control);
     else if (control->state == CONTROL_LOCAL) read_local(control);
     else if (control->state == CONTROL_PEERS) read_peers(control);
@@ -256,6 +270,7 @@ static void look_at(struct control *control, const struct server_event *event)
         break;
     case EVENT_TOPOLOGY: changed(control, &control->topology); break;
     default:
+        event_schema(control->cluster, event);
         if (event->is_keyspace) changed(control, &control->schema);
         break;
     }
@@ -272,6 +287,7 @@ void control_events(struct control *control)
     }
     if (!config->has_lost_events) return;
     config->has_lost_events = false;
+    event_schema(control->cluster, NULL);
     changed(control, &control->topology);
     changed(control, &control->schema);
 }

@@ -34,6 +34,7 @@ struct control {
     struct request request;  /* REGISTER to KEYSPACES: the question on its way */
     bool is_asked;           /* it is on its way: else the link had no room yet */
     bool is_peers_v2;        /* the table that is asked; Cassandra below 4.0 has only the other */
+    bool is_registered;      /* the present link, or the last, hears events */
     bool has_read;           /* the cluster was read once, or the question was refused: requests may start */
     uint64_t avoided;        /* the node that failed last; 0: none */
     struct topology reading; /* what LOCAL and PEERS gather */
@@ -55,6 +56,8 @@ void control_answered(struct control *control);
 void control_lost(struct control *control, const struct cqlua_link *link);
 /* The events that connections have heard. */
 void control_events(struct control *control);
+/* Whether changes are heard. */
+bool control_hears(const struct control *control);
 void control_fire(struct control *control, struct timer *timer);
 
 #endif

@@ -144,12 +144,14 @@ static void apply_peer(struct cluster *cluster, const struct peer *peer, struct 
         node = node_add(cluster, &peer->address);
     }
     if (node == NULL) return; /* no memory, or too many nodes */
+    bool is_new = !node->has_host_id;
     move(node, peer);
     memcpy(node->host_id, peer->host_id, HOST_ID);
     node->has_host_id = node->is_told = true;
     keep(&node->dc, peer->dc);
     keep(&node->rack, peer->rack);
     keep(&node->release_version, peer->release_version);
+    if (is_new) event_node(node, CQLUA_NODE_ADDED);
 }
 
 static void remove_untold(struct cluster *cluster)

@@ -63,13 +63,16 @@ void node_remove(struct node *node)
     warm_stop(node);
     for (uint32_t i = 0; i < cluster->by_number_count; i++)
         if (cluster->by_number[i] == &node->plan) cluster->by_number[i] = NULL;
+    if (node->has_host_id) event_node(node, CQLUA_NODE_REMOVED);
     node->plan.distance = DISTANCE_IGNORED; /* plans that still have it pass over it */
     pool_drain(node);
 }
 
 void node_changed(struct node *node)
 {
+    bool was_up = node->plan.is_up;
     node->plan.is_up = node->ready_count > 0 || node->is_replacing;
+    if (node->plan.is_up != was_up) event_node(node, was_up ? CQLUA_NODE_DOWN : CQLUA_NODE_UP);
 }
 
 /* A node that is connected needs no word; one that waits for its next attempt is tried at once, yet not by each of many words

@@ -3,6 +3,7 @@
 
 #include "cluster/backoff.h"
 #include "cluster/cluster.h"
+#include "cluster/route.h"
 #include "protocol/token.h"
 
 /* --- opening --------------------------------------------------------------------------------------------------------------- */
@@ -407,14 +408,15 @@ static enum pick node_pick(struct node *node, const struct request *request, str
 static struct replica_set replicas_for(struct cluster *cluster, struct request *request)
 {
     struct replica_set none = {0};
-    if (cluster->replicas.ring == NULL || request->prepared == NULL || request->kind != REQUEST_EXECUTE) return none;
-    const struct metadata *params = request->prepared->params;
+    if (cluster->replicas.ring == NULL || request->token_state == TOKEN_NONE) return none;
     if (request->token_state == TOKEN_UNKNOWN) {
-        bool is_known = token_of_values(request->parameters.values, params->key_indexes, params->key_count, &request->token);
+        const struct metadata *params = request->kind == REQUEST_EXECUTE ? request->prepared->params : NULL;
+        bool is_known = params != NULL &&
+                        token_of_values(request->parameters.values, params->key_indexes, params->key_count, &request->token);
         request->token_state = is_known ? TOKEN_KNOWN : TOKEN_NONE;
+        if (!is_known) return none;
     }
-    if (request->token_state == TOKEN_NONE) return none;
-    return replicas_of(&cluster->replicas, params->columns[params->key_indexes[0]].keyspace, request->token);
+    return replicas_of(&cluster->replicas, route_keyspace(request), request->token);
 }
 
 static enum pick plan_pick(struct cluster *cluster, struct request *request, struct cqlua_link **link)
@@ -424,6 +426,12 @@ static enum pick plan_pick(struct cluster *cluster, struct request *request, str
                                  .is_conditional = request->is_conditional,
                                  .tried = request->tried,
                                  .tried_count = request->tried_count};
+    struct plan_node *order[LIMIT_ROUTE];
+    if (request->nodes != NULL) {
+        asked.has_order = true;
+        asked.order = order;
+        asked.order_count = route_order(cluster, request, order);
+    }
     struct plan plan;
     bool is_any_up = false;
     plan_begin(&plan, &cluster->plan_nodes, &asked, &cluster->random);

@@ -23,6 +23,7 @@ void request_init(struct request *request, struct memory *memory, enum request_k
     request->reprepares = 0;
     request->tried_count = 0;
     request->token_state = TOKEN_UNKNOWN;
+    request->nodes = NULL;
     request->text = request->payload = slice(NULL, 0);
     request->prepared = NULL;
     request->batch = NULL;
@@ -359,10 +360,15 @@ static void fail_no_nodes(struct cluster *cluster, struct request *request)
     for (struct list *at = cluster->nodes.next; at != &cluster->nodes && len < sizeof why - 1; at = at->next) {
         const struct node *node = container_of(at, struct node, link);
         int wrote = snprintf(why + len, sizeof why - len, "%s%s: %s", len == 0 ? "" : "; ", node->name->chars,
-                             node->failure.code == 0 ? "not connected" : node->failure.text);
+                             node->ready_count > 0     ? "connected"
+                             : node->failure.code == 0 ? "not connected"
+                                                       : node->failure.text);
         if (wrote > 0) len += (size_t)wrote;
     }
-    failure_set(&failure, CQLUA_ENO_NODES, "no node has a connection (%s): it is tried again by itself", why);
+    if (request->nodes != NULL)
+        failure_set(&failure, CQLUA_ENO_NODES, "no node that the call names (%.100s) is known and connected: there are %s",
+                    request->nodes, why);
+    else failure_set(&failure, CQLUA_ENO_NODES, "no node has a connection (%s): it is tried again by itself", why);
     fail(cluster, request, cluster->state == CLUSTER_FAILED ? &cluster->failure : &failure);
 }
 
@@ -444,7 +450,7 @@ void requests_assign(struct cluster *cluster)
         case PICK_LINK: send(cluster, request, link); break;
         case PICK_NONE: fail_no_nodes(cluster, request); break;
         case PICK_BUSY:
-            if (request->pinned == NULL) return; /* first in, first out */
+            if (request->pinned == NULL && request->nodes == NULL) return; /* first in, first out */
             break;
         }
     }

@@ -61,6 +61,7 @@ struct request {
     uint8_t tried_count;
     uint8_t token_state; /* enum token_state */
     int64_t token;       /* KNOWN: of its partition */
+    const char *nodes;   /* the addresses of those that it may go to, in this order, commas between; NULL: any. The owner's */
 
     /* the message; the slices are the owner's memory until completion */
     struct cqlua_slice text;                    /* BATCH: its entries */

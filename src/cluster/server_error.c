@@ -21,20 +21,6 @@ static struct cqlua_slice cut(struct cqlua_slice text, size_t max)
     return slice(text.base, text.len > max ? max : text.len);
 }
 
-/* Joins a [string list] by ", ". */
-static size_t join(struct cqlua_slice list, char *out, size_t size)
-{
-    struct reader reader = reader_of(list);
-    size_t len = 0;
-    for (uint16_t i = 0, count = list.len == 0 ? 0 : read_u16(&reader); i < count && reader.error == 0; i++) {
-        struct cqlua_slice item = read_string(&reader);
-        int wrote = snprintf(out + len, size - len, "%s%.*s", i == 0 ? "" : ", ", (int)item.len, (const char *)item.base);
-        if (wrote < 0 || (size_t)wrote >= size - len) return size - 1;
-        len += (size_t)wrote;
-    }
-    return len;
-}
-
 static void copy_numbers(struct cqlua_error *error, const struct server_error *said)
 {
     error->server_code = said->code;
@@ -54,7 +40,7 @@ struct cqlua_error *server_error_object(struct memory *memory, const struct serv
     int code = server_code_error(said->code);
     struct cqlua_slice message = cut(said->message, sizeof text - 128);
     int len = snprintf(text, sizeof text, "%.*s%s", (int)message.len, (const char *)message.base, advice(code));
-    size_t types_len = join(said->arg_types, types, sizeof types);
+    size_t types_len = string_list_join(said->arg_types, types, sizeof types);
     struct cqlua_slice texts[] = {cut(said->write_type, 64),    cut(said->keyspace, 256), cut(said->table, 256),
                                   cut(said->function, 256),     slice(types, types_len),  cut(said->statement_id, 256),
                                   cut(said->failure_map, 65536)};

@@ -487,7 +487,35 @@ void server_event_free(struct memory *memory, struct server_event *event)
 {
     text_unref(event->keyspace);
     text_unref(event->name);
+    text_unref(event->args);
     memory_free(memory, event, sizeof *event);
+}
+
+/* A word of the protocol as users read it. */
+static const char *word_of(struct cqlua_slice said)
+{
+    static const char *const words[][2] = {
+        {"CREATED", "created"}, {"UPDATED", "updated"}, {"DROPPED", "dropped"},   {"KEYSPACE", "keyspace"},
+        {"TABLE", "table"},     {"TYPE", "type"},       {"FUNCTION", "function"}, {"AGGREGATE", "aggregate"},
+    };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (slice_equal(said, slice_of(words[i][0]))) return words[i][1];
+    return NULL;
+}
+
+/* What changed: false, if there is no memory. */
+static bool keep_change(struct memory *memory, struct server_event *event, const struct schema_change *said)
+{
+    char args[512];
+    size_t args_len = string_list_join(said->arg_types, args, sizeof args);
+    event->is_keyspace = slice_equal(said->target, slice_of("KEYSPACE"));
+    event->change = word_of(said->change);
+    event->target = word_of(said->target);
+    event->keyspace = text_new(memory, said->keyspace);
+    if (said->name.len > 0) event->name = text_new(memory, said->name);
+    if (said->arg_types.len > 0) event->args = text_new(memory, slice(args, args_len));
+    return event->keyspace != NULL && (event->name != NULL || said->name.len == 0) &&
+           (event->args != NULL || said->arg_types.len == 0);
 }
 
 static struct server_event *event_new(struct memory *memory, const struct event_message *said)
@@ -496,15 +524,10 @@ static struct server_event *event_new(struct memory *memory, const struct event_
     if (event == NULL) return NULL;
     event->type = said->type;
     event->is_up = slice_equal(said->change, slice_of("UP"));
-    event->is_dropped = slice_equal(said->change, slice_of("DROPPED"));
-    event->is_keyspace = slice_equal(said->schema.target, slice_of("KEYSPACE"));
     event->port = said->port > 0 && said->port <= UINT16_MAX ? (uint16_t)said->port : 0;
     event->address_len = (uint8_t)said->address.len;
     if (said->address.len > 0) memcpy(event->address, said->address.base, said->address.len);
-    if (said->type != EVENT_SCHEMA) return event;
-    event->keyspace = text_new(memory, said->schema.keyspace);
-    if (said->schema.name.len > 0) event->name = text_new(memory, said->schema.name);
-    if (event->keyspace != NULL && (event->name != NULL || said->schema.name.len == 0)) return event;
+    if (said->type != EVENT_SCHEMA || keep_change(memory, event, &said->schema)) return event;
     server_event_free(memory, event);
     return NULL;
 }

@@ -61,13 +61,15 @@ struct message {
 /* What the server told of its own accord (v4 section 4.2.6), to a connection that had asked for it. */
 struct server_event {
     struct list link;
-    int type;                     /* EVENT_... bit */
-    bool is_up;                   /* STATUS: UP; else DOWN */
-    bool is_keyspace, is_dropped; /* SCHEMA: a keyspace changed, not something in one; it is gone */
-    uint8_t address[16];          /* STATUS, TOPOLOGY: whom it is about */
+    int type;                    /* EVENT_... bit */
+    bool is_up;                  /* STATUS: UP; else DOWN */
+    bool is_keyspace;            /* SCHEMA: a keyspace changed, not something in one */
+    const char *change, *target; /* SCHEMA: "created", "updated", "dropped"; "keyspace", "table", ...; NULL: another */
+    uint8_t address[16];         /* STATUS, TOPOLOGY: whom it is about */
     uint8_t address_len;
     uint16_t port;
     struct text *keyspace, *name; /* SCHEMA: references; name NULL: the keyspace itself */
+    struct text *args;            /* of a function or aggregate: its arguments' types, ", " between; else NULL */
 };
 void server_event_free(struct memory *memory, struct server_event *event);
 

@@ -2,6 +2,8 @@
  * of its own. */
 #include "protocol/response.h"
 
+#include <stdio.h>
+
 /* --- shared notations ------------------------------------------------------------------------------------------------------ */
 
 static struct cqlua_slice since(const struct reader *reader, const uint8_t *from)
@@ -19,6 +21,20 @@ struct cqlua_slice read_string_list(struct reader *reader)
     const uint8_t *from = reader->at;
     pass_strings(reader, read_u16(reader));
     return since(reader, from);
+}
+
+size_t string_list_join(struct cqlua_slice list, char *text, size_t size)
+{
+    struct reader reader = reader_of(list);
+    size_t len = 0;
+    text[0] = '\0';
+    for (uint16_t i = 0, count = list.len == 0 ? 0 : read_u16(&reader); i < count && reader.error == 0; i++) {
+        struct cqlua_slice item = read_string(&reader);
+        int wrote = snprintf(text + len, size - len, "%s%.*s", i == 0 ? "" : ", ", (int)item.len, (const char *)item.base);
+        if (wrote < 0 || (size_t)wrote >= size - len) return size - 1;
+        len += (size_t)wrote;
+    }
+    return len;
 }
 
 void read_prefix(struct reader *reader, uint8_t flags, struct response_prefix *prefix)

@@ -18,6 +18,8 @@ void read_prefix(struct reader *reader, uint8_t flags, struct response_prefix *p
 
 /* Passes over a [string list]: all of it, with its count. */
 struct cqlua_slice read_string_list(struct reader *reader);
+/* Its strings with ", " between, cut to `size`, NUL-terminated: their length. */
+size_t string_list_join(struct cqlua_slice list, char *text, size_t size);
 
 /* ERROR (section 9). Numbers that a code does not carry are -1, texts empty. An unknown code keeps code and message only. */
 struct server_error {

@@ -114,8 +114,8 @@ int cqlua_batch_add(struct cqlua_batch *batch, struct cqlua_statement *st)
 /* Copies the entries, the payload and the references to prepared statements into the call. */
 static int copy_inputs(struct call *call, const struct cqlua_batch *batch)
 {
-    size_t prepared_size = batch->prepared_count * sizeof *batch->prepared, payload_len = call_payload_size(&batch->options);
-    uint8_t *at = call_inputs(call, prepared_size + batch->entries_len + payload_len); /* the pointers first: aligned */
+    size_t prepared_size = batch->prepared_count * sizeof *batch->prepared, extras_len = call_extras_size(&batch->options);
+    uint8_t *at = call_inputs(call, prepared_size + batch->entries_len + extras_len); /* the pointers first: aligned */
     if (at == NULL) return CQLUA_ENO_MEMORY;
     struct request *request = &call->request;
     request->batch = (struct cqlua_prepared **)(void *)at;
@@ -126,7 +126,7 @@ static int copy_inputs(struct call *call, const struct cqlua_batch *batch)
     at += prepared_size;
     if (batch->entries_len > 0) memcpy(at, batch->entries, batch->entries_len);
     request->text = slice(at, batch->entries_len);
-    call_put_payload(call, &batch->options, at + batch->entries_len, payload_len);
+    call_put_extras(call, &batch->options, at + batch->entries_len);
     return 0;
 }
 

@@ -1,6 +1,8 @@
 /* Calls: a user's requests, from submit to completion. */
 #include <stdio.h>
+#include <string.h>
 
+#include "protocol/token.h"
 #include "session/result.h"
 #include "session/session.h"
 
@@ -182,6 +184,7 @@ void call_done(struct cqlua_session *session, struct request *request)
     struct cqlua_completion *public = &call->completion.public;
     public->error = request->error;
     request->error = NULL;
+    if (public->error == NULL && request->result.kind == RESULT_SCHEMA_CHANGE) session->cluster.schema_revision++;
     if (public->error == NULL) {
         public->result = result_new(session->memory, request, session->cluster.now_us);
         if (public->result == NULL) public->error = answer_lost(call);
@@ -243,13 +246,21 @@ static void set_parameters(struct call *call, const struct cqlua_call *options)
     call->request.needs = needs_v5 ? 5 : options->payload_count > 0 ? 4 : 0;
 }
 
+static void set_way(struct call *call, const struct cqlua_call *options)
+{
+    if (options->routing_key.len == 0) return;
+    call->request.token = token_of(&options->routing_key, 1);
+    call->request.token_state = TOKEN_KNOWN;
+}
+
 void call_set_options(struct call *call, const struct cqlua_call *options, enum cql_kind kind)
 {
     set_times(call, options, kind);
     set_parameters(call, options);
+    set_way(call, options);
 }
 
-size_t call_payload_size(const struct cqlua_call *options)
+static size_t payload_size(const struct cqlua_call *options)
 {
     size_t size = options->payload_count > 0 ? 2 : 0;
     for (int32_t i = 0; i < options->payload_count; i++)
@@ -257,20 +268,27 @@ size_t call_payload_size(const struct cqlua_call *options)
     return size;
 }
 
-void call_put_payload(struct call *call, const struct cqlua_call *options, uint8_t *at, size_t size)
+size_t call_extras_size(const struct cqlua_call *options)
 {
+    return payload_size(options) + (options->nodes == NULL ? 0 : strlen(options->nodes) + 1);
+}
+
+void call_put_extras(struct call *call, const struct cqlua_call *options, uint8_t *at)
+{
+    size_t size = payload_size(options);
     struct buffer buffer = {call->session->memory, at, 0, size, size, 0};
-    if (size == 0) return;
-    encode_payload(&buffer, options->payload, (uint16_t)options->payload_count);
+    if (size > 0) encode_payload(&buffer, options->payload, (uint16_t)options->payload_count);
     call->request.payload = slice(at, size);
+    if (options->nodes == NULL) return;
+    call->request.nodes = strcpy((char *)at + size, options->nodes);
 }
 
 /* Copies text, values, paging state and payload behind each other. */
 static int copy_inputs(struct call *call, const struct cqlua_statement *st, size_t values_len)
 {
     struct cqlua_slice state = st->options.paging_state;
-    size_t text_len = st->prepared != NULL ? 0 : st->text_len, payload_len = call_payload_size(&st->options);
-    uint8_t *at = call_inputs(call, text_len + values_len + state.len + payload_len);
+    size_t text_len = st->prepared != NULL ? 0 : st->text_len, extras_len = call_extras_size(&st->options);
+    uint8_t *at = call_inputs(call, text_len + values_len + state.len + extras_len);
     if (at == NULL) return CQLUA_ENO_MEMORY;
     if (text_len > 0) memcpy(at, st->text, text_len);
     if (st->prepared == NULL) call->request.text = slice(at, text_len);
@@ -284,7 +302,7 @@ static int copy_inputs(struct call *call, const struct cqlua_statement *st, size
         memcpy(at, state.base, state.len);
         call->request.parameters.paging_state = slice(at, state.len);
     }
-    call_put_payload(call, &st->options, at + state.len, payload_len);
+    call_put_extras(call, &st->options, at + state.len);
     return 0;
 }
 
@@ -309,7 +327,8 @@ static bool payload_is_sane(const struct cqlua_call *options)
 
 bool call_options_are_sane(const struct cqlua_call *options)
 {
-    return payload_is_sane(options) && options->timeout_ms >= 0 && options->timeout_ms <= LIMIT_TIMEOUT &&
+    bool is_way_sane = options->routing_key.len <= LIMIT_NAME && (options->nodes == NULL || strlen(options->nodes) <= LIMIT_NAME);
+    return payload_is_sane(options) && is_way_sane && options->timeout_ms >= 0 && options->timeout_ms <= LIMIT_TIMEOUT &&
            options->attempt_timeout_ms >= 0 && options->attempt_timeout_ms <= LIMIT_TIMEOUT &&
            options->consistency <= CQLUA_LOCAL_ONE && options->serial_consistency <= CQLUA_LOCAL_SERIAL &&
            options->page_size >= -1 && options->max_retries >= -1 && options->max_retries <= LIMIT_MAX_RETRIES &&

@@ -1,5 +1,6 @@
 #include "session/queue.h"
 
+#include "cluster/event.h"
 #include "session/result.h"
 #include "session/session.h"
 
@@ -64,6 +65,7 @@ void cqlua_completions_release(struct cqlua_completion *completions, int count)
         cqlua_result_unref(completions[i].result);
         cqlua_prepared_unref(completions[i].prepared);
         error_free(completions[i].error);
+        event_free(completions[i].event);
         asked_free(completions[i].asked);
         log_record_free(completions[i].log);
         completions[i].result = NULL;
@@ -71,5 +73,6 @@ void cqlua_completions_release(struct cqlua_completion *completions, int count)
         completions[i].error = NULL;
         completions[i].asked = NULL;
         completions[i].log = NULL;
+        completions[i].event = NULL;
     }
 }

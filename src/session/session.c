@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "protocol/token.h"
 #include "session/result.h"
 
 /* --- opening --------------------------------------------------------------------------------------------------------------- */
@@ -141,6 +142,7 @@ static int init_cluster(struct cqlua_session *session, struct cqlua_transport *t
     map_init(&session->cache, session->memory, random_next(&session->cluster.random));
     map_init(&session->preparing, session->memory, 0); /* it uses the cache's hashes */
     configure_connections(session);
+    session->cluster.wants_events = session->opener == &session->callbacks ? options->on_event != NULL : options->events != 0;
     rc = configure_policy(session);
     if (rc != 0) return rc;
     return cluster_add_contact_points(&session->cluster, options->contact_points, options->port);
@@ -278,6 +280,7 @@ void session_settle(struct cqlua_session *session)
         else call_done(session, request);
     }
     asks_make(session);
+    events_tell(session);
     prepare_warm(session);
     log_push(session);
     if (session->is_closing && !session->is_closed && session->calls_count == 0) finish_close(session);
@@ -370,6 +373,9 @@ static void call_back(const struct completion *completion)
     case CQLUA_OPENED:
         if (completion->fn.open != NULL) completion->fn.open(completion->arg, public->error);
         break;
+    case CQLUA_EVENT:
+        if (completion->fn.event != NULL) completion->fn.event(completion->arg, public->event);
+        break;
     case CQLUA_LOG: completion->fn.log(completion->arg, public->log); break;
     case CQLUA_CLOSED:
     case CQLUA_ASK: break;
@@ -450,26 +456,29 @@ uint64_t cqlua_session_completions(const struct cqlua_session *session)
     return session->completions;
 }
 
-static const char *chars_of(const struct text *text)
-{
-    return text == NULL ? NULL : text->chars;
-}
-
 int cqlua_session_node(const struct cqlua_session *session, int index, struct cqlua_node *info)
 {
     const struct list *at = session->cluster.nodes.next;
     if (index < 0 || (uint32_t)index >= session->cluster.nodes_count) return CQLUA_EMISUSE;
     for (int i = 0; i < index; i++) at = at->next;
-    const struct node *node = container_of(at, struct node, link);
-    *info = (struct cqlua_node){.address = node->name->chars,
-                                .dc = chars_of(node->dc),
-                                .rack = chars_of(node->rack),
-                                .release_version = chars_of(node->release_version),
-                                .has_host_id = node->has_host_id,
-                                .is_up = node->ready_count > 0,
-                                .in_flight = node->plan.in_flight};
-    memcpy(info->host_id, node->host_id, HOST_ID);
+    node_describe(container_of(at, struct node, link), info);
     return 0;
+}
+
+int cqlua_session_replicas(const struct cqlua_session *session, const char *keyspace, struct cqlua_slice routing_key,
+                           struct cqlua_node *nodes, int max)
+{
+    const struct cluster *cluster = &session->cluster;
+    int count = 0;
+    if (cluster->replicas.ring == NULL) return 0;
+    struct replica_set set = replicas_of(&cluster->replicas, slice_of(keyspace), token_of(&routing_key, 1));
+    for (uint32_t i = 0; i < set.count; i++) {
+        const struct plan_node *place = cluster->by_number[set.nodes[i]];
+        if (place == NULL) continue; /* it has left since */
+        if (count < max) node_describe(container_of(place, const struct node, plan), &nodes[count]);
+        count++;
+    }
+    return count;
 }
 
 void cqlua_session_count(const struct cqlua_session *session, struct cqlua_session_counters *counters)

@@ -51,6 +51,7 @@ struct cqlua_session {
     struct list unstarted; /* PREPARE calls that no turn has seen */
     struct list fresh;     /* completions whose results may still share a receive block */
     int64_t next_question;
+    uint32_t events_count; /* that nobody has taken yet */
     struct timer close_timer;
     uint64_t turn, requests, errors, completions;
     bool is_started; /* the first turn has been made */
@@ -93,9 +94,9 @@ void call_set_options(struct call *call, const struct cqlua_call *options, enum 
 bool call_options_are_sane(const struct cqlua_call *options);
 /* A keyspace of its own; else the session's, if the request names tables without theirs. 0 or CQLUA_ENO_MEMORY. */
 int call_set_keyspace(struct call *call, const struct cqlua_call *options, bool names_tables);
-/* The custom payload, encoded: its size, and into `at`, which is among the call's inputs. */
-size_t call_payload_size(const struct cqlua_call *options);
-void call_put_payload(struct call *call, const struct cqlua_call *options, uint8_t *at, size_t size);
+/* The custom payload, encoded, and the nodes that are named: their size, and into `at`, which is among the call's inputs. */
+size_t call_extras_size(const struct cqlua_call *options);
+void call_put_extras(struct call *call, const struct cqlua_call *options, uint8_t *at);
 
 /* prepare.c */
 void prepare_done(struct cqlua_session *session, struct request *request);
@@ -106,6 +107,8 @@ void prepare_forget(struct cqlua_session *session, struct cqlua_prepared *prepar
 void prepare_warm(struct cqlua_session *session); /* nodes that have come up are told the statements in use */
 void prepare_dispose(struct cqlua_session *session);
 
+/* event.c */
+void events_tell(struct cqlua_session *session); /* what the cluster has told since */
 /* log.c */
 void session_log_init(struct cqlua_session *session, uint64_t tag);
 enum cqlua_log_level session_log_level(const struct cqlua_session *session);

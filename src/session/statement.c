@@ -564,6 +564,46 @@ void statement_gather(const struct cqlua_statement *st, uint8_t *out)
     }
 }
 
+/* --- the partition key ----------------------------------------------------------------------------------------------------- */
+
+/* Written as far as there is room for it. */
+struct key {
+    uint8_t *at;
+    size_t len, max;
+};
+
+static void put_key(struct key *key, const void *bytes, size_t len)
+{
+    size_t room = key->len < key->max ? key->max - key->len : 0, part = len < room ? len : room;
+    if (part > 0) memcpy(key->at + key->len, bytes, part);
+    key->len += len;
+}
+
+/* A part of it among several, or all of it: false, if it is not bound, or too long for a key. */
+static bool put_key_part(struct key *key, const struct cqlua_statement *st, uint16_t index, bool is_one)
+{
+    if (index >= st->slots_count || st->slots[index] == 0) return false;
+    struct reader reader = reader_of(encoded(st, st->slots[index]));
+    struct cqlua_slice value = read_bytes(&reader);
+    uint8_t length[2];
+    if (value.base == NULL || value.len > UINT16_MAX) return false;
+    store_u16(length, (uint16_t)value.len);
+    if (!is_one) put_key(key, length, sizeof length);
+    put_key(key, value.base, value.len);
+    if (!is_one) put_key(key, "", 1);
+    return true;
+}
+
+size_t cqlua_statement_routing_key(const struct cqlua_statement *st, void *bytes, size_t max)
+{
+    const struct metadata *params = st->prepared == NULL ? NULL : st->prepared->params;
+    struct key key = {bytes, 0, max};
+    if (params == NULL || st->error != NULL) return 0;
+    for (uint32_t i = 0; i < params->key_count; i++)
+        if (!put_key_part(&key, st, params->key_indexes[i], params->key_count == 1)) return 0;
+    return key.len;
+}
+
 /* --- one function for each C type ------------------------------------------------------------------------------------------ */
 
 static int bind_i64(struct cqlua_statement *st, int index, enum cqlua_kind kind, int64_t value)

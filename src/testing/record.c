@@ -187,9 +187,14 @@ static bool has_parameters(const struct record *record)
     return opcode == OP_QUERY || opcode == OP_EXECUTE || opcode == OP_BATCH;
 }
 
+bool record_is_executed(const struct record *record)
+{
+    return has_parameters(record) && record->unprepared.base == NULL;
+}
+
 bool record_is_statement(const struct record *record)
 {
-    return has_parameters(record) && !record->is_system && record->unprepared.base == NULL;
+    return record_is_executed(record) && !record->is_system;
 }
 
 struct cqlua_slice record_query(const struct record *record)

@@ -362,7 +362,8 @@ static bool is_of_any_text(const struct rule *rule, const struct record *record)
 
 static bool is_for(const struct rule *rule, const struct record *record, const struct place *place)
 {
-    bool is_opcode = rule->opcode < 0 ? record_is_statement(record) : rule->opcode == (int)record->header.opcode;
+    bool is_any = record_is_statement(record) || (rule->query != NULL && record_is_executed(record)); /* system tables by name */
+    bool is_opcode = rule->opcode < 0 ? is_any : rule->opcode == (int)record->header.opcode;
     bool is_page = rule->page == 0 || (uint32_t)rule->page == place->page + 1;
     return is_opcode && is_page && (rule->node < 0 || rule->node == record->node) && is_of_any_text(rule, record);
 }

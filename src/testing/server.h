@@ -178,6 +178,7 @@ struct peer;
 /* Decodes and keeps a request; owned by the server. NULL: out of memory, or it is malformed. */
 struct record *record_new(struct peer *peer, const struct frame_header *header, struct cqlua_slice body);
 /* One that is executed: not of a system table, and known to the node. */
+bool record_is_executed(const struct record *record); /* a statement, be it of a system table */
 bool record_is_statement(const struct record *record);
 /* The text; empty: none. */
 struct cqlua_slice record_query(const struct record *record);

@@ -70,10 +70,20 @@ test_tls() {
     return $status
 }
 
+# The specs of a cluster, against three nodes.
+test_cluster() {
+    local status=0
+    ./dev cassandra start --nodes 3 --instance three --address-base 127.0.0.101 || return 1
+    CQLUA_TEST_CLUSTER=127.0.0.101:9042 run_ctest build -R '^live\.cluster$' || status=1
+    ./dev cassandra stop --instance three
+    return $status
+}
+
 test_all() {
     local status=0
     test_auth || status=1
     test_tls || status=1
+    test_cluster || status=1
     dev_build --sanitize || return 1
     run_ctest build-asan -LE check || status=1
     if have luarocks; then step "build the rock" build_rock || status=1; fi

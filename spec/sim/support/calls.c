@@ -95,6 +95,7 @@ static void note_session(struct sim *sim, struct cqlua_completion *completion)
         break;
     case CQLUA_ASK: note_question(sim, completion); break;
     case CQLUA_LOG: sim_note_log(sim, completion->log); break;
+    case CQLUA_EVENT: break;
     case CQLUA_RESULT:
     case CQLUA_PREPARED: fail_msg("the completion of a request has the session's tag");
     }
