@@ -149,9 +149,8 @@ void lookup_done(struct cqlua_lookup *lookup, const struct cqlua_address *addres
         node->is_contact_point = true;
         bool is_named = !address_parse(lookup->point.host, lookup->point.port, &address);
         if (cluster->nodes_count > known && is_named) node->host = lookup->point.host; /* lookups outlive nodes */
-        if (list_is_empty(&node->links) && !timer_is_armed(&node->timer)) pool_open(node);
     }
-    nodes_arrange(cluster);
+    nodes_arrange(cluster); /* which connects those that requests may go to, and no others */
 }
 
 void nodes_down(struct cluster *cluster)

@@ -73,7 +73,9 @@ static void note_session(struct sim *sim, struct cqlua_completion *completion)
 static void check_time(struct sim *sim, const struct sim_call *call)
 {
     int64_t took_us = call->completed_us - call->submitted_us;
-    if (took_us > call->timeout_us + SIM_TICK_US) fail_msg("%s took %lld us", call->token, (long long)took_us);
+    int64_t due_us = call->submitted_us + call->timeout_us;
+    if (due_us < sim->stalled_until_us) due_us = sim->stalled_until_us;
+    if (call->completed_us > due_us + SIM_TICK_US) fail_msg("%s took %lld us", call->token, (long long)took_us);
     if (call->code == CQLUA_ETIMEOUT && took_us < call->timeout_us)
         fail_msg("%s timed out early, after %lld us at %lld", call->token, (long long)took_us, (long long)sim->now_us);
 }
