@@ -611,7 +611,7 @@ static void fault_30_a_node_that_does_not_answer_questions_is_not_asked_for_ever
     struct sim *sim = *state;
     sim_cluster(sim, 3);
     sim->hook = swallow_peers;
-    sim_connect(sim, 2); /* within the connect timeout */
+    sim_connect(sim, 2);                         /* within the connect timeout */
     assert_int_equal(sim_control_node(sim), -2); /* the first is still registered */
     sim_run_for(sim, SECOND);
     assert_int_equal(nodes_count(sim), 3);

@@ -144,6 +144,7 @@ static size_t submit(struct sim *sim, size_t index, struct cqlua_statement *st, 
 {
     struct sim_call *call = sim_call(sim, index);
     if (options != NULL) st->options = *options;
+    sim->turns_in_place = 0;
     set_timeout(sim, call, st->options.timeout_ms, st->text_len > 6 && memcmp(st->text, "CREATE", 6) == 0);
     call->id = cqlua_submit(sim->session, st, sim->queue, index);
     cqlua_statement_dispose(st);

@@ -267,10 +267,9 @@ static void tell(struct sim *sim, const struct event_message *event)
 
 static void tell_of(struct sim *sim, int type, const struct cqlua_address *address, const char *change)
 {
-    tell(sim, &(struct event_message){.type = type,
-                                      .change = slice_of(change),
-                                      .address = slice(address->bytes, address->len),
-                                      .port = address->port});
+    tell(sim,
+         &(struct event_message){
+             .type = type, .change = slice_of(change), .address = slice(address->bytes, address->len), .port = address->port});
 }
 
 void sim_tell_status(struct sim *sim, const struct cqlua_address *address, const char *change)

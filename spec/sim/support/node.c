@@ -350,10 +350,13 @@ static void run_statement(struct sim_message *message)
         reply_unprepared(message);
         return;
     }
+    if (is_chance(message->sim, node->fails)) { /* and does not execute it */
+        sim_reply_code(message, SERVER_OVERLOADED, "busy");
+        return;
+    }
     sim_message_token(message, token);
     check_keyspace(message, token);
-    if (is_chance(message->sim, node->fails)) sim_reply_code(message, SERVER_OVERLOADED, "busy");
-    else if (strncmp(text, "USE \"", 5) == 0) use(message, text);
+    if (strncmp(text, "USE \"", 5) == 0) use(message, text);
     else if (sim_answer_system(message, text)) return;
     else if (strncmp(text, "PAGES ", 6) == 0) reply_page(message, text);
     else if (strncmp(text, "SELECT", 6) == 0) sim_reply_rows(message, token, 1, NULL);
@@ -398,13 +401,16 @@ static void run_batch(struct sim_message *message)
         reply_unprepared(message);
         return;
     }
+    if (is_chance(message->sim, message->pipe->node->fails)) {
+        sim_reply_code(message, SERVER_OVERLOADED, "busy");
+        return;
+    }
     struct reader entries = reader_of(message->request.batch);
     for (int i = 0; i < message->request.batch_count; i++) {
         struct batch_entry entry = read_batch_entry(&entries);
         check_entry(message, &entry, token);
     }
-    if (is_chance(message->sim, message->pipe->node->fails)) sim_reply_code(message, SERVER_OVERLOADED, "busy");
-    else sim_reply_void(message);
+    sim_reply_void(message);
 }
 
 /* --- the handshake --------------------------------------------------------------------------------------------------------- */

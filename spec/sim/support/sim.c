@@ -299,6 +299,8 @@ static void turn(struct sim *sim)
 {
     sim->is_deferred = false;
     sim->turns++;
+    if (sim->now_us != sim->turned_us) sim->turns_in_place = 0;
+    sim->turned_us = sim->now_us;
     if (sim->turns_in_place++ > TURNS_IN_PLACE) fail_msg("a busy loop at %lld", (long long)sim->now_us);
     cqlua_session_turn(sim->session, sim->now_us, sim->now_us + sim->wall_ahead_us);
 }
@@ -317,7 +319,6 @@ bool sim_step(struct sim *sim)
     int64_t time_us = next_time(sim);
     if (time_us == INT64_MAX) return false;
     bool was_deferred = sim->is_deferred;
-    if (time_us > sim->now_us) sim->turns_in_place = 0;
     sim->now_us = time_us;
     if (!was_deferred && sim->events_count > 0 &&
         sim->events[0]->time_us <= time_us) { /* what has arrived is read before time fires */
@@ -343,6 +344,7 @@ void sim_run_for(struct sim *sim, int64_t us)
 
 void sim_stall(struct sim *sim, int64_t us)
 {
+    while (sim->is_deferred) sim_step(sim); /* time runs from the turn that first saw a request */
     sim->now_us += us;
     sim->stalled_until_us = sim->now_us;
 }

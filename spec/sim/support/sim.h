@@ -84,7 +84,7 @@ struct sim_pipe {
     bool is_segmented, is_lz4;
     bool is_registered; /* events go there */
     uint8_t version;    /* of the protocol */
-    char keyspace[64]; /* of this connection; "": none */
+    char keyspace[64];  /* of this connection; "": none */
 };
 
 /* A message that a node executes. */
@@ -122,19 +122,20 @@ struct sim {
     struct sim_heap heap;
     struct memory *memory; /* the servers' */
     struct sim_node nodes[SIM_NODES];
-    struct sim_node nobody; /* at every other address, when there is discovery: refuses */
-    bool has_keys;          /* the first bind marker is the partition key */
-    int crowd;              /* further peers, in a data centre of their own, that nobody can reach */
+    struct sim_node nobody;     /* at every other address, when there is discovery: refuses */
+    bool has_keys;              /* the first bind marker is the partition key */
+    int crowd;                  /* further peers, in a data centre of their own, that nobody can reach */
     const char *replication[8]; /* of the keyspace "ks": names and values by turns */
     struct sim_pipe *pipes;
     struct sim_event **events; /* a binary heap by time, then by number */
     size_t events_count, events_capacity;
     uint64_t next_event;
     int64_t wall_ahead_us; /* of the wall clock over the monotonic one */
-    int64_t network_us; /* from end to end */
+    int64_t network_us;    /* from end to end */
     bool is_deferred, is_released;
     int turns, connects, lookups_asked;
-    int turns_in_place;       /* since something else happened: a busy loop has many */
+    int turns_in_place; /* at `turned_us`, since something else happened: a busy loop has many */
+    int64_t turned_us;
     int64_t stalled_until_us; /* the host did something else for long: nothing could be on time before */
     struct cqlua_lookup *lookup;
     const struct cqlua_address *names; /* what a name resolves to, names_count of them */
