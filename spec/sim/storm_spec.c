@@ -4,7 +4,8 @@
  * most once, and an error that says that it was not executed is right; memory is bounded; nothing spins. When the storm is over,
  * the session knows the cluster as it is then, and every node of it serves.
  *
- * Seeds: sim/support/seeds.h. ctest: timeout=180 */
+ * Seeds: sim/support/seeds.h.
+ * ctest: timeout=180 */
 #include <stdlib.h>
 
 #include "session/session.h"
