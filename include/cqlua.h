@@ -239,6 +239,7 @@ struct cqlua_options {
     int32_t reconnect_min_ms, reconnect_max_ms;          /* 1,000 and 60,000: exponential, with jitter */
     int32_t connections_min, connections_max;            /* 1 and 4 for each node */
     int32_t max_retries;                                 /* 3; -1: none */
+    int32_t speculation_delay_ms, speculation_max;       /* none; 1 */
     int32_t max_in_flight;                               /* 32,767 for each connection */
     int32_t max_queued;                                  /* 131,072 requests waiting in the session */
     int32_t max_prepared;                                /* 4,096 statements in the cache */
@@ -356,6 +357,10 @@ struct cqlua_call {
     int32_t has_timestamp;      /* 1: `timestamp_us` counts */
     int32_t has_now_in_seconds; /* 1: `now_in_seconds` counts (v5) */
     int64_t timestamp_us;
+    int32_t speculation_delay_ms; /* 0: the session's; -1: none. An idempotent request without an answer by then goes to another
+                                     node too, and the first answer counts */
+    int32_t speculation_max;      /* 0: the session's; how many more nodes, each after the delay */
+    int32_t ask_retry;            /* 1: a failed attempt asks the queue what to do (CQLUA_ASK_RETRY); not with callbacks */
     int32_t now_in_seconds;
     int32_t payload_count;               /* entries of `payload` */
     const struct cqlua_payload *payload; /* custom payload for the server's plug-ins; v4 and v5. Borrowed until executed */
@@ -553,7 +558,7 @@ struct cqlua_batch {
     struct cqlua_call options;
     struct cqlua_session *session;
     struct cqlua_error *error;
-    int kind, has_texts;
+    int kind, has_texts, is_conditional;
     uint32_t count, prepared_count, prepared_capacity;
     struct cqlua_prepared **prepared; /* one reference each */
     uint8_t *entries;                 /* encoded, as all versions have them */
@@ -575,13 +580,19 @@ CQLUA_EXPORT void cqlua_batch_dispose(struct cqlua_batch *batch);
 /* --- completions ----------------------------------------------------------------------------------------------------------- */
 
 enum cqlua_completion_kind { CQLUA_RESULT, CQLUA_PREPARED, CQLUA_OPENED, CQLUA_CLOSED, CQLUA_ASK };
-enum cqlua_question { CQLUA_ASK_NOTHING, CQLUA_ASK_CREDENTIALS };
+enum cqlua_question {
+    CQLUA_ASK_NOTHING,
+    CQLUA_ASK_CREDENTIALS,
+    CQLUA_ASK_RETRY, /* `error` says how the attempt failed, `tag` is the request's. Not asked about a request that may have been
+                        executed and is not idempotent, nor after max_retries; without an answer the default holds */
+};
 
 struct cqlua_completion {
     uint64_t tag;
     int64_t id; /* the request's, or the question's (for cqlua_answer) */
     enum cqlua_completion_kind kind;
     enum cqlua_question question;    /* kind CQLUA_ASK */
+    uint32_t attempts;               /* CQLUA_ASK_RETRY: that were made */
     const char *asked_by;            /* the node that a question is about; until the completion is released */
     struct cqlua_result *result;     /* kind CQLUA_RESULT without an error */
     struct cqlua_prepared *prepared; /* kind CQLUA_PREPARED without an error */
@@ -600,8 +611,11 @@ CQLUA_EXPORT int cqlua_take(struct cqlua_queue *queue, struct cqlua_completion *
 CQLUA_EXPORT void cqlua_completions_release(struct cqlua_completion *completions, int count);
 CQLUA_EXPORT void cqlua_error_free(struct cqlua_error *error);
 
+enum cqlua_retry { CQLUA_RETRY_DEFAULT, CQLUA_RETRY_SAME, CQLUA_RETRY_NEXT, CQLUA_RETRY_FAIL };
+
 struct cqlua_reply {
     const char *username, *password; /* CQLUA_ASK_CREDENTIALS: NULL username: none, which fails the connection */
+    enum cqlua_retry retry;          /* CQLUA_ASK_RETRY: at the same node, at the next, not at all, or what the table says */
 };
 /* Answers a question: 0, or MISUSE if nobody waits for it any more. */
 CQLUA_EXPORT int cqlua_answer(struct cqlua_session *session, int64_t question, const struct cqlua_reply *reply);
@@ -621,6 +635,9 @@ CQLUA_EXPORT struct cqlua_slice cqlua_result_paging_state(const struct cqlua_res
 CQLUA_EXPORT const char *cqlua_result_coordinator(const struct cqlua_result *result);
 /* 1: applied, 0: not applied (the row holds what is there), -1: not a conditional statement. */
 CQLUA_EXPORT int cqlua_result_applied(const struct cqlua_result *result);
+/* Of a statement that changed the schema: 1: all nodes that are up have it; 0: they did not within 10 seconds, or within the
+ * request's time (it was executed). -1: it changed none. */
+CQLUA_EXPORT int cqlua_result_schema_agreed(const struct cqlua_result *result);
 CQLUA_EXPORT int cqlua_result_warnings_count(const struct cqlua_result *result);
 CQLUA_EXPORT struct cqlua_slice cqlua_result_warning(const struct cqlua_result *result, int index);
 /* 16 bytes, or empty if the request was not traced. */

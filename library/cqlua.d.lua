@@ -141,6 +141,8 @@ function auth.plain(user, password) end
 ---@field paging_state string?
 ---@field idempotent boolean? SELECT is, nothing else unless told
 ---@field tracing boolean?
+---@field retry "default"|"none"|(fun(err: cqlua.Error, attempt: integer): "same"|"next"|"fail"|nil)|nil
+---@field speculation { delay: number, max: integer? }|false|nil
 ---@field keyspace string? protocol v5 only
 ---@field timestamp integer? microseconds: the write time
 ---@field now_in_seconds integer? protocol v5 only

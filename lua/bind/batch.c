@@ -58,6 +58,7 @@ static int add_entries(lua_State *L, struct bind_session *session, struct cqlua_
 static void set_options(struct cqlua_batch *batch, const struct bind_session *session, const struct bind_call *call)
 {
     batch->options = call != NULL ? call->call : session->defaults.call;
+    bind_default_retries(&batch->options, session, call);
     if (batch->options.serial_consistency < 0) batch->options.serial_consistency = session->defaults.call.serial_consistency;
 }
 

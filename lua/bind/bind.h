@@ -94,6 +94,7 @@ void bind_slot_free(struct bind_queue *queue, uint32_t tag);
 struct bind_call {
     struct cqlua_call call;
     uint8_t bigint, nil_as; /* 0: the session's */
+    uint8_t usual_retries;  /* 1: whatever the session says about retries */
 };
 
 void bind_call_init(struct bind_call *call); /* asks for nothing */
@@ -182,6 +183,8 @@ struct bind_statement *bind_statement_prepared(lua_State *L, struct bind_session
                                                int params, const struct bind_call *call);
 struct bind_statement *bind_statement_text(lua_State *L, struct bind_session *session, int text, const struct bind_call *call);
 struct bind_statement *bind_check_statement(lua_State *L, int index);
+/* What a call that says nothing about retries takes from its session. */
+void bind_default_retries(struct cqlua_call *options, const struct bind_session *session, const struct bind_call *call);
 void bind_statement_unref(struct bind_queue *queue, struct bind_statement *statement);
 extern const char bind_unset; /* its address is cqlua.unset */
 /* Binds the table at `index` (or nil). 0; 1: pushed an error object; 2: pushed a string that is to be raised. */
@@ -192,7 +195,7 @@ static const double bind_exact_max = 9007199254740992.0;            /* 2^53 */
 const char *bind_to_whole(lua_State *L, int value, int64_t *whole); /* NULL, or why the value is none */
 /* One cell of a cursor's row. 0, or 1: pushed an error object in its place. */
 int bind_cell_push(lua_State *L, const struct cqlua_rows *row, int index);
-int bind_push_int64(lua_State *L, int64_t value, unsigned bigint);  /* 0, or 1: inexact as a number, nothing pushed */
+int bind_push_int64(lua_State *L, int64_t value, unsigned bigint); /* 0, or 1: inexact as a number, nothing pushed */
 
 /* Objects. A value that is read from the stack may borrow from it, or from what that pushed: it holds until the stack shrinks. */
 struct bind_number {

@@ -82,6 +82,10 @@ static void read_numbers(lua_State *L, int table, struct cqlua_call *call)
     call->serial_consistency = consistency_field(L, table, "serial_consistency", call->serial_consistency);
     call->page_size = bind_int_field(L, table, "page_size", call->page_size);
     call->idempotent = flag_field(L, table, "idempotent");
+    call->speculation_delay_ms = bind_int_field(L, table, "speculation_delay_ms", 0);
+    call->speculation_max = bind_int_field(L, table, "speculation_max", 0);
+    call->ask_retry = flag_field(L, table, "ask_retry") == CQLUA_YES;
+    call->max_retries = bind_int_field(L, table, "no_retries", 0);
     call->tracing = flag_field(L, table, "tracing") == CQLUA_YES;
 }
 
@@ -107,6 +111,7 @@ void bind_call_read(lua_State *L, int table, struct bind_call *call)
     static const char *const nils[] = {"error", "unset", "null", NULL};
     read_numbers(L, table, &call->call);
     read_times(L, table, &call->call);
+    call->usual_retries = flag_field(L, table, "usual_retries") == CQLUA_YES;
     call->bigint = (uint8_t)choice_field(L, table, "bigint", bigints);
     call->nil_as = (uint8_t)choice_field(L, table, "nil_as", nils);
 }

@@ -12,7 +12,7 @@ struct packed {
     const void *mark; /* packed_mark: it is one of these */
     uint64_t bytes_in, bytes_out;
     int64_t queue_us, wire_us;
-    int32_t applied;
+    int32_t applied, agreed;
     uint32_t has_more;
     uint32_t attempts, warnings;                   /* their number */
     uint32_t coordinator, state, tracing, payload; /* bytes of each, which follow in this order; then attempts, then warnings */
@@ -92,6 +92,7 @@ void bind_push_info(lua_State *L, const struct cqlua_result *result)
                             cost.queue_us,
                             cost.wire_us,
                             cqlua_result_applied(result),
+                            cqlua_result_schema_agreed(result),
                             (uint32_t)cqlua_result_has_more(result),
                             (uint32_t)count,
                             (uint32_t)warnings,
@@ -208,9 +209,10 @@ static void push_payload(lua_State *L, const char *bytes, uint32_t len)
     }
 }
 
-enum field { APPLIED, ATTEMPTS, COORDINATOR, COST, CUSTOM_PAYLOAD, HAS_MORE, PAGING_STATE, TRACING_ID, WARNINGS };
-static const char *const field_names[] = {"applied",  "attempts",     "coordinator", "cost",     "custom_payload",
-                                          "has_more", "paging_state", "tracing_id",  "warnings", NULL};
+enum field { APPLIED, ATTEMPTS, COORDINATOR, COST, CUSTOM_PAYLOAD, HAS_MORE, PAGING_STATE, SCHEMA_AGREED, TRACING_ID, WARNINGS };
+static const char *const field_names[] = {"applied",  "attempts",     "coordinator",   "cost",       "custom_payload",
+                                          "has_more", "paging_state", "schema_agreed", "tracing_id", "warnings",
+                                          NULL};
 
 /* The tracing id is 16 bytes: read as a uuid. */
 static void push_tracing(lua_State *L, const char *bytes, uint32_t len)
@@ -245,6 +247,10 @@ static int info_get(lua_State *L)
     case COORDINATOR: push_text(L, at, packed.coordinator); break;
     case COST: push_cost(L, &packed); break;
     case CUSTOM_PAYLOAD: push_payload(L, payload, packed.payload); break;
+    case SCHEMA_AGREED:
+        if (packed.agreed < 0) return 0;
+        lua_pushboolean(L, packed.agreed);
+        break;
     case HAS_MORE: lua_pushboolean(L, packed.has_more != 0); break;
     case PAGING_STATE: push_text(L, state, packed.state); break;
     case TRACING_ID: push_tracing(L, tracing, packed.tracing); break;

@@ -253,23 +253,41 @@ static void push_prepared(lua_State *L, struct cqlua_completion *done)
     lua_pushnil(L);
 }
 
-/* { question =, id =, node = } */
+/* { question =, id =, node = }; about a retry also tag =, attempts = and error = */
 static void push_question(lua_State *L, const struct cqlua_completion *done)
 {
-    lua_createtable(L, 0, 3);
-    lua_pushstring(L, done->question == CQLUA_ASK_CREDENTIALS ? "credentials" : "unknown");
+    static const char *const names[] = {"unknown", "credentials", "retry"};
+    lua_createtable(L, 0, 6);
+    lua_pushstring(L, names[done->question]);
     lua_setfield(L, -2, "question");
     lua_pushlstring(L, (const char *)&done->id, sizeof done->id);
     lua_setfield(L, -2, "id");
     lua_pushstring(L, done->asked_by);
     lua_setfield(L, -2, "node");
+    if (done->question == CQLUA_ASK_RETRY) {
+        lua_pushinteger(L, (lua_Integer)done->tag);
+        lua_setfield(L, -2, "tag");
+        lua_pushinteger(L, (lua_Integer)done->attempts);
+        lua_setfield(L, -2, "attempts");
+        bind_push_error(L, done->error);
+        lua_setfield(L, -2, "error");
+    }
     lua_pushnil(L);
 }
 
-/* An event of a session: its negative serial, then "opened" or "closed" (or nil, err), or a question. */
-static void push_event(lua_State *L, const struct cqlua_completion *done)
+/* Whose event it is: a question about a request has the request's tag, all else the session's serial. */
+static lua_Integer serial_of(const struct bind_queue *queue, const struct cqlua_completion *done)
 {
-    lua_pushinteger(L, -(lua_Integer)done->tag);
+    const struct bind_session *owner;
+    if (done->kind != CQLUA_ASK || done->question != CQLUA_ASK_RETRY) return (lua_Integer)done->tag;
+    owner = queue->slots[done->tag - 1].owner;
+    return owner == NULL ? 0 : (lua_Integer)owner->serial;
+}
+
+/* An event of a session: its negative serial, then "opened" or "closed" (or nil, err), or a question. */
+static void push_event(lua_State *L, const struct bind_queue *queue, const struct cqlua_completion *done)
+{
+    lua_pushinteger(L, -serial_of(queue, done));
     if (done->kind == CQLUA_ASK) {
         push_question(L, done);
     } else if (done->kind == CQLUA_OPENED && done->error != NULL) {
@@ -339,7 +357,7 @@ static int queue_take(lua_State *L)
     while (queue->batch_next < queue->batch_count) {
         struct cqlua_completion *done = &queue->batch[queue->batch_next];
         int is_event = done->kind == CQLUA_OPENED || done->kind == CQLUA_CLOSED || done->kind == CQLUA_ASK;
-        if (is_event) push_event(L, done);
+        if (is_event) push_event(L, queue, done);
         else push_answer(L, queue, done, &loaded);
         store(L, TOP + 1, 3 * n + 1);
         if (!is_event) bind_slot_free(queue, (uint32_t)done->tag);

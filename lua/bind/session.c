@@ -42,6 +42,8 @@ static void read_limits(lua_State *L, int table, struct cqlua_options *opt)
     opt->max_prepared = bind_int_field(L, table, "max_prepared", 0);
     opt->max_frame_bytes = bind_int_field(L, table, "max_frame_bytes", 0);
     opt->page_size = bind_int_field(L, table, "page_size", 0);
+    opt->speculation_delay_ms = bind_int_field(L, table, "speculation_delay_ms", 0);
+    opt->speculation_max = bind_int_field(L, table, "speculation_max", 0);
 }
 
 static int is_true(lua_State *L, int table, const char *field)
@@ -341,12 +343,14 @@ static int session_cancel(lua_State *L)
 static int session_answer(lua_State *L)
 {
     struct bind_session *session = bind_check_session(L, 1);
-    struct cqlua_reply answer = {NULL, NULL};
+    static const char *const retries[] = {"default", "same", "next", "fail", NULL};
+    struct cqlua_reply answer = {NULL, NULL, CQLUA_RETRY_DEFAULT};
     size_t len;
     const char *id = luaL_checklstring(L, 2, &len);
     int64_t question;
     answer.username = luaL_optstring(L, 3, NULL);
     answer.password = luaL_optstring(L, 4, NULL);
+    answer.retry = (enum cqlua_retry)luaL_checkoption(L, 5, "default", retries);
     if (session->session == NULL || len != sizeof question) return 0;
     memcpy(&question, id, sizeof question);
     lua_pushboolean(L, cqlua_answer(session->session, question, &answer) == 0);

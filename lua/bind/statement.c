@@ -29,11 +29,19 @@ struct bind_statement *bind_check_statement(lua_State *L, int index)
     return *held;
 }
 
+void bind_default_retries(struct cqlua_call *options, const struct bind_session *session, const struct bind_call *call)
+{
+    if (options->ask_retry || options->max_retries != 0 || (call != NULL && call->usual_retries)) return;
+    options->ask_retry = session->defaults.call.ask_retry;
+    options->max_retries = session->defaults.call.max_retries;
+}
+
 /* Takes the session's defaults and what the call asks for. */
 static void set_options(struct bind_statement *statement, const struct bind_session *session, const struct bind_call *call)
 {
     const struct bind_call *defaults = &session->defaults;
     statement->st.options = call != NULL ? call->call : defaults->call;
+    bind_default_retries(&statement->st.options, session, call);
     statement->bigint = call != NULL && call->bigint != 0 ? call->bigint : defaults->bigint;
     if (statement->st.options.serial_consistency < 0)
         statement->st.options.serial_consistency = defaults->call.serial_consistency;

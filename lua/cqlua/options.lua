@@ -10,8 +10,8 @@ local M = {}
 -- What api.md names and this version does not have. As options: refused by name.
 local LATER = {
   connect = "profiles slow_query log paging_secret "
-    .. "max_result_bytes translate_address require_auth profile retry speculation",
-  call = "page_token node profile retry speculation routing_key lazy",
+    .. "max_result_bytes translate_address require_auth profile",
+  call = "page_token node profile routing_key lazy",
 }
 LATER.stream = LATER.call .. " max_buffer_bytes"
 
@@ -122,6 +122,24 @@ local function identity(value)
   return nil, '"address", "chain", or a list of host names'
 end
 
+-- What follows a failed attempt: a name, or function(err, attempt) that gives "same", "next" or "fail" (nil: as usual).
+local function retry(value)
+  if value == "default" or value == "none" or type(value) == "function" then return value end
+  return nil, '"default", "none", or a function(err, attempt)'
+end
+
+-- { delay = seconds, max = further nodes }, or false: none.
+local function speculation(value)
+  if value == false then return value end
+  local expected = "{ delay = seconds, max = how many further nodes }, or false"
+  if type(value) ~= "table" then return nil, expected end
+  for name in pairs(value) do
+    if name ~= "delay" and name ~= "max" then return nil, expected end
+  end
+  local is_right = seconds(value.delay, { max = 300 }) and (value.max == nil or count(value.max, { max = 7 }))
+  return is_right and value or nil, expected
+end
+
 -- The options -------------------------------------------------------------------------------------
 
 local CONSISTENCIES = core.consistencies()
@@ -143,6 +161,8 @@ local CALL = {
   bigint = { choice, of = { int64 = true, number = true, string = true } },
   nil_as = { choice, of = { error = true, unset = true, null = true } },
   custom_payload = { payload },
+  retry = { retry },
+  speculation = { speculation },
 }
 
 local function extend(base, more)
@@ -154,7 +174,7 @@ end
 
 local BATCH = { kind = { choice, of = { logged = true, unlogged = true, counter = true } } }
 for _, name in ipairs { "consistency", "serial_consistency", "timeout", "attempt_timeout", "idempotent", "tracing", "keyspace",
-  "timestamp", "now_in_seconds", "bigint", "nil_as", "custom_payload" } do
+  "timestamp", "now_in_seconds", "bigint", "nil_as", "custom_payload", "retry", "speculation" } do
   BATCH[name] = CALL[name]
 end
 
@@ -243,6 +263,8 @@ local CONNECT = {
   page_size = CALL.page_size,
   bigint = CALL.bigint,
   nil_as = CALL.nil_as,
+  retry = CALL.retry,
+  speculation = CALL.speculation,
   heartbeat = { pair, each = seconds, expected = "{ seconds of silence, seconds to answer }" },
   reconnect = { pair, each = seconds, is_range = true, expected = "{ least seconds, most seconds }" },
   connections = { pair, each = count, is_range = true, expected = "{ least, most } connections for each node" },
@@ -296,6 +318,24 @@ function M.check(specs, given, who)
   return checked
 end
 
+-- What the core is told about retries and speculation.
+local function to_core(checked)
+  local retried, speculated = checked.retry, checked.speculation
+  if retried == nil and speculated == nil then return checked end
+  local given = {}
+  for name, value in pairs(checked) do given[name] = value end
+  if type(retried) == "function" then given.ask_retry = true
+  elseif retried == "none" then given.no_retries = -1
+  elseif retried then given.usual_retries = true end
+  if speculated == false then given.speculation_delay_ms = -1
+  elseif speculated then
+    given.speculation_delay_ms = math.max(1, math.floor(speculated.delay * 1000 + 0.5))
+    given.speculation_max = speculated.max or 1
+  end
+  return given
+end
+M.to_core = to_core
+
 -- Prebuilt options of a call: checked once, sent as they are --------------------------------------
 
 local Options = { __name = "cqlua.options", __metatable = "locked" }
@@ -320,7 +360,7 @@ end
 function M.build(given)
   local checked = M.check(CALL, given, "options")
   local object = setmetatable({}, Options)
-  built[object] = { checked = checked, call = core.call(checked) }
+  built[object] = { checked = checked, call = core.call(to_core(checked)) }
   return object
 end
 
@@ -329,7 +369,7 @@ function M.call(given, who)
   local object = built[given]
   if object then return object.call, object.checked end
   local checked = M.check(CALL, given, who)
-  return core.call(checked), checked
+  return core.call(to_core(checked)), checked
 end
 
 -- The same for a batch, whose `kind` is apart: kind, call, checked.
@@ -337,7 +377,7 @@ function M.batch(given)
   local object = built[given]
   if object then return "logged", object.call, object.checked end
   local checked = M.check(BATCH, given, "batch")
-  return checked.kind or "logged", core.call(checked), checked
+  return checked.kind or "logged", core.call(to_core(checked)), checked
 end
 
 -- The checked options that `specs` allows, of a table or an options object.

@@ -22,6 +22,7 @@ local BATCH = 256
 local queue = core.queue_new()
 local out = {} -- what take fills: tag, value, error of each completion
 local pending = {} -- cell by tag; false where nobody waits any more
+local retries = {} -- by tag: the function that decides about its retries
 local sessions = setmetatable({}, { __mode = "v" }) -- by serial, for their events
 local room = {} -- tasks that wait for room in a full queue, the first from room_first on
 local room_first, room_last = 1, 0
@@ -56,6 +57,7 @@ end
 local function deliver(tag, value, err)
   local cell = pending[tag]
   pending[tag] = false
+  retries[tag] = nil
   if not cell then return drop(value, err) end
   if cell.on_answer then return postpone(cell, value, err) end
   cell.value, cell.err = value, err
@@ -122,6 +124,15 @@ function M.abandon(session, tag, cell)
   end
 end
 local abandon = M.abandon
+
+-- `decide(err, attempt)` is asked when an attempt of the tag's request fails.
+function M.decide(tag, decide)
+  retries[tag] = decide
+end
+
+function M.decider(tag)
+  return retries[tag]
+end
 
 -- The cell hears of the tag's answer.
 function M.watch(tag, cell)

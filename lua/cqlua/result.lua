@@ -19,8 +19,8 @@ local MOST_ROWS = 1000000 -- of all(), unless told otherwise
 local DRAWN_ROWS, DRAWN_WIDTH = 20, 40 -- of tostring
 
 local PACKED = { applied = true, attempts = true, coordinator = true, cost = true, custom_payload = true,
-  has_more = true, paging_state = true, tracing_id = true, warnings = true }
-local FIELDS = { columns = true, number = true, schema_agreed = true }
+  has_more = true, paging_state = true, schema_agreed = true, tracing_id = true, warnings = true }
+local FIELDS = { columns = true, number = true }
 
 local function meta_of(result, who)
   local meta = type(result) == "table" and getmetatable(result)
@@ -53,7 +53,6 @@ function M.index(result, key)
   end
   if key == "columns" then return meta[2].columns end
   if key == "number" then return 1 end
-  if key == "schema_agreed" then return nil end
   unknown_field(key)
 end
 

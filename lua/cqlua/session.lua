@@ -184,6 +184,14 @@ function M.refused(text)
   return nil
 end
 
+-- Waits for the answer of a tag just submitted.
+local function await(self, me, tag, checked)
+  local decide = self._retry
+  if checked and checked.retry then decide = checked.retry end
+  if type(decide) == "function" then request.decide(tag, decide) end
+  return complete(self, checked, answer(self._core, me, tag))
+end
+
 local function execute_plain(self, me, text, call, checked)
   local err = M.refused(text)
   if err then return nil, err end
@@ -193,7 +201,7 @@ local function execute_plain(self, me, text, call, checked)
     tag, err = submit_again(self, me, checked, err, submit_text, text, call)
     if not tag then return nil, err end
   end
-  return complete(self, checked, answer(self._core, me, tag))
+  return await(self, me, tag, checked)
 end
 
 local function execute_prepared(self, me, prepared, params, call, checked, timeout_ms)
@@ -202,7 +210,7 @@ local function execute_prepared(self, me, prepared, params, call, checked, timeo
     tag, err = submit_prepared_again(self, me, checked, err, prepared, params, call)
     if not tag then return nil, err end
   end
-  return complete(self, checked, answer(self._core, me, tag))
+  return await(self, me, tag, checked)
 end
 
 -- Text with values: prepared first, within the same deadline.
@@ -338,7 +346,7 @@ function methods:batch(list, given)
     end
     if not tag then return batch_failed(err) end
   end
-  return complete(self, checked, answer(self._core, me, tag))
+  return await(self, me, tag, checked)
 end
 
 -- Sends a statement and waits for nothing: true, or nil, err. Failures of the server are not heard of. A text with
@@ -448,8 +456,25 @@ local function credentials_of(ask, node)
   return nil, nil, user == nil and password or "cqlua: the function given as `auth` must return user and password"
 end
 
+local DECISIONS = { same = true, next = true, fail = true }
+
+-- The user's function says what follows a failed attempt: an error in it is reported, and the usual is done.
+local function answer_retry(self, question)
+  local decide = request.decider(question.tag)
+  local ok, decision = true, nil
+  if decide then ok, decision = pcall(decide, question.error, question.attempts) end
+  if not ok then
+    task.report(decision)
+  elseif decision ~= nil and not DECISIONS[decision] then
+    task.report(('cqlua: the function given as `retry` gave %s: "same", "next" or "fail" expected'):format(tostring(decision)))
+  end
+  core.answer(self._core, question.id, nil, nil, ok and DECISIONS[decision] and decision or "default")
+  task.submitted()
+end
+
 -- A task: the function may itself wait.
 local function answer_question(self, question)
+  if question.question == "retry" then return answer_retry(self, question) end
   local user, password, err = credentials_of(self._ask, question.node)
   core.answer(self._core, question.id, user, password)
   task.submitted()
@@ -494,7 +519,13 @@ local function core_options(checked)
   local application = checked.application
   if application then opt.application_name, opt.application_version = application.name, application.version end
   opt.server_timestamps = checked.timestamps == "server"
-  opt.defaults = { bigint = checked.bigint, nil_as = checked.nil_as, serial_consistency = checked.serial_consistency }
+  opt.defaults = options.to_core { bigint = checked.bigint, nil_as = checked.nil_as, retry = checked.retry,
+    serial_consistency = checked.serial_consistency }
+  local speculation = checked.speculation
+  if speculation then
+    opt.speculation_delay_ms = math.max(1, math.floor(speculation.delay * 1000 + 0.5))
+    opt.speculation_max = speculation.max or 1
+  end
   return opt
 end
 
@@ -509,6 +540,7 @@ local function new(checked)
     _waiters = {},
     _ask = type(checked.auth) == "function" and checked.auth or false,
     _on_full = checked.on_full or "wait",
+    _retry = checked.retry or false,
     _request_timeout = checked.request_timeout or REQUEST_SECONDS,
   }, Session)
 end

@@ -484,9 +484,11 @@ static void SEC7_the_password_is_in_no_error(void **state)
 static void answer_password(struct sim *sim, const char *password)
 {
     while (sim->asks == 0) assert_true(sim_step(sim));
-    assert_int_equal(cqlua_answer(sim->session, sim->question, &(struct cqlua_reply){password == NULL ? NULL : "ada", password}),
+    assert_int_equal(cqlua_answer(sim->session, sim->question,
+                                  &(struct cqlua_reply){.username = password == NULL ? NULL : "ada", .password = password}),
                      0);
-    assert_int_equal(cqlua_answer(sim->session, sim->question, &(struct cqlua_reply){"ada", "late"}), CQLUA_EMISUSE);
+    assert_int_equal(cqlua_answer(sim->session, sim->question, &(struct cqlua_reply){.username = "ada", .password = "late"}),
+                     CQLUA_EMISUSE);
 }
 
 static void asking(struct sim *sim)
@@ -529,7 +531,8 @@ static void SEC7_a_question_without_an_answer_ends_with_the_connect_timeout(void
     sim_run_to_open(sim);
     assert_int_equal(sim->open_code, CQLUA_ENO_NODES);
     assert_true(sim->now_us - start_us <= 10000000 + SIM_TICK_US);
-    assert_int_equal(cqlua_answer(sim->session, sim->question, &(struct cqlua_reply){"ada", "rotated"}), CQLUA_EMISUSE);
+    assert_int_equal(cqlua_answer(sim->session, sim->question, &(struct cqlua_reply){.username = "ada", .password = "rotated"}),
+                     CQLUA_EMISUSE);
 }
 
 int main(void)

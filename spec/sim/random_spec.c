@@ -73,6 +73,8 @@ static struct cqlua_call some_options(struct course *course)
     if (dice(course, 4) == 0) options.idempotent = CQLUA_YES;
     if (dice(course, 4) == 0) options.attempt_timeout_ms = 1 + (int32_t)dice(course, 500);
     if (dice(course, 8) == 0) options.max_retries = -1;
+    if (dice(course, 4) == 0) options.speculation_delay_ms = 1 + (int32_t)dice(course, 100);
+    if (dice(course, 2) == 0) options.speculation_max = 1 + (int32_t)dice(course, 3);
     return options;
 }
 

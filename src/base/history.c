@@ -56,14 +56,32 @@ void history_end(struct history *history, int outcome, int64_t now_us)
     entry->outcome = outcome;
 }
 
-void history_copy(struct history *to, struct memory *memory, const struct history *from)
+static void add_all(struct history *to, const struct history *from)
 {
-    history_init(to, memory);
     for (uint32_t i = 0; i < from->count; i++) {
         const struct cqlua_attempt *entry = &history_entries(from)[i];
         history_begin(to, node_of(entry), entry->started_us);
         history_end(to, entry->outcome, entry->started_us + entry->duration_us);
     }
+}
+
+void history_copy(struct history *to, struct memory *memory, const struct history *from)
+{
+    history_init(to, memory);
+    add_all(to, from);
+}
+
+void history_append(struct history *to, const struct history *from)
+{
+    if (!to->is_open) {
+        add_all(to, from);
+        return;
+    }
+    struct cqlua_attempt open = entries(to)[--to->count];
+    to->is_open = false;
+    add_all(to, from);
+    history_begin(to, node_of(&open), open.started_us);
+    forget(&open);
 }
 
 void history_move(struct history *to, struct history *from)

@@ -27,6 +27,8 @@ void history_begin(struct history *history, struct text *node, int64_t now_us);
 void history_end(struct history *history, int outcome, int64_t now_us);
 /* The same entries once more; without memory only the first. */
 void history_copy(struct history *to, struct memory *memory, const struct history *from);
+/* Adds the entries of another, before the last one if that is open. */
+void history_append(struct history *to, const struct history *from);
 /* Moves the entries to another; `from` is empty then. */
 void history_move(struct history *to, struct history *from);
 static inline const struct cqlua_attempt *history_entries(const struct history *history)

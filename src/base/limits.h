@@ -34,6 +34,8 @@ enum {
     LIMIT_NODES = 4096,
     LIMIT_EVENTS = 256, /* of servers, that nobody has looked at yet */
     CONTROL_TIMEOUT = 5000,
+    AGREEMENT_TIMEOUT = 10000, /* of the nodes about the schema */
+    AGREEMENT_PAUSE_MS = 200,
     CONTROL_RETRY = 1000, /* between tries to learn of the cluster, when every node has failed at it */
     LIMIT_CONTACT_POINTS = 256,
     DEFAULT_PORT = 9042,

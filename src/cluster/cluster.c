@@ -22,6 +22,7 @@ void cluster_init(struct cluster *cluster, struct memory *memory, const struct c
                             &cluster->waiting,
                             &cluster->in_flight,
                             &cluster->completed,
+                            &cluster->asking_retries,
                             &cluster->asking,
                             &cluster->dead,
                             &cluster->connections.answers,
@@ -33,6 +34,7 @@ void cluster_init(struct cluster *cluster, struct memory *memory, const struct c
     plan_nodes_init(&cluster->plan_nodes, memory);
     replicas_init(&cluster->replicas, memory, random_next(&cluster->random));
     control_init(&cluster->control, cluster);
+    agreement_init(&cluster->agreement, cluster);
 }
 
 void cluster_connect(struct cluster *cluster, struct text *keyspace, int64_t now_us)
@@ -79,6 +81,9 @@ static void fail_all(struct cluster *cluster, const struct failure *failure)
         for (struct list *in = node->repreparing.next; in != &node->repreparing; in = in->next)
             fail_list(cluster, &container_of(in, struct reprepare, link)->waiters, failure);
     }
+    fail_list(cluster, &cluster->agreement.waiting, failure);
+    fail_list(cluster, &cluster->agreement.joining, failure);
+    fail_list(cluster, &cluster->asking_retries, failure);
     fail_list(cluster, &cluster->in_flight, failure);
     fail_list(cluster, &cluster->waiting, failure);
     fail_list(cluster, &cluster->submitted, failure);
@@ -89,6 +94,7 @@ static void stop(struct cluster *cluster, enum cluster_state state, const struct
     cluster->state = state;
     wheel_cancel(&cluster->wheel, &cluster->timer);
     control_stop(&cluster->control);
+    agreement_stop(&cluster->agreement);
     stop_lookups(cluster);
     cluster_settle(cluster); /* answers that have arrived are delivered */
     fail_all(cluster, failure);
@@ -120,6 +126,7 @@ void cluster_dispose(struct cluster *cluster)
     memory_free(cluster->memory, cluster->by_number, cluster->by_number_count * sizeof(struct plan_node *));
     plan_nodes_dispose(&cluster->plan_nodes);
     control_dispose(&cluster->control);
+    agreement_dispose(&cluster->agreement);
     address_filter_dispose(&cluster->policy.filter);
     text_unref(cluster->policy.local_dc);
     text_unref(cluster->policy.local_rack);
@@ -194,6 +201,7 @@ bool cluster_fire(struct cluster *cluster, struct timer *timer, int64_t now_us)
     case TIMER_TOPOLOGY:
     case TIMER_SCHEMA:
     case TIMER_CONTROL: control_fire(&cluster->control, timer); break;
+    case TIMER_AGREEMENT: agreement_time(&cluster->agreement); break;
     default: return false;
     }
     return true;

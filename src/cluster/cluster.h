@@ -10,9 +10,11 @@
 
 #include "base/random.h"
 #include "cluster/address.h"
+#include "cluster/agreement.h"
 #include "cluster/control.h"
 #include "cluster/plan.h"
 #include "cluster/request.h"
+#include "cluster/retry.h"
 
 enum cluster_state { CLUSTER_CONNECTING, CLUSTER_UP, CLUSTER_FAILED, CLUSTER_CLOSED };
 
@@ -24,6 +26,7 @@ enum {
     TIMER_TOPOLOGY,
     TIMER_SCHEMA,
     TIMER_CONTROL,
+    TIMER_AGREEMENT,
 }; /* further owners start at 32 */
 
 /* A node is known by its host id, once the cluster has told it; its address is an attribute. One pool of connections belongs to
@@ -110,18 +113,20 @@ struct cluster {
     struct plan_node **by_number; /* the nodes that its ring was made of; NULL: one that has been removed */
     uint32_t by_number_count;
     struct control control;
+    struct agreement agreement;
     struct timer timer;                                   /* CONNECTING: the deadline */
     struct failure failure;                               /* FAILED: why */
     struct list submitted, waiting, in_flight, completed; /* requests */
+    struct list asking_retries;                           /* requests: the owner asks, and gives request_decided the answer */
     uint32_t waiting_count, in_flight_count;              /* waiting: submitted ones too */
     struct list asking;                                   /* links that want credentials: the owner takes them out and asks */
     struct list dead; /* closed links: freed at the next turn, so that a caller may still look at its own */
     uint32_t links_count;
-    bool is_unsettled;          /* since requests were last assigned, some may have got somewhere to go, or nowhere any more */
-    uint64_t retries, timeouts; /* counters */
-    int64_t now_us;             /* of the present call */
-    int64_t wall_us;            /* the wall clock as the owner last told it */
-    int64_t last_timestamp_us;  /* of the request that started last: each gets a later one (fault 14) */
+    bool is_unsettled; /* since requests were last assigned, some may have got somewhere to go, or nowhere any more */
+    uint64_t retries, timeouts, speculations; /* counters */
+    int64_t now_us;                           /* of the present call */
+    int64_t wall_us;                          /* the wall clock as the owner last told it */
+    int64_t last_timestamp_us;                /* of the request that started last: each gets a later one (fault 14) */
 };
 
 /* `cluster` is the caller's memory. `connections` has its options set (not its queues). The transport is copied. */
@@ -162,6 +167,8 @@ void request_dispose(struct request *request);
 void cluster_submit(struct cluster *cluster, struct request *request);
 /* Completes it as cancelled; false if it has completed already. */
 bool cluster_cancel(struct cluster *cluster, struct request *request);
+/* ASKING: what the user has decided. */
+void request_decided(struct cluster *cluster, struct request *request, enum retry retry);
 /* Takes the next completed request; NULL if there is none. */
 struct request *cluster_take_completed(struct cluster *cluster);
 
@@ -180,6 +187,8 @@ void pool_flush(struct cqlua_link *link);
 void pool_free_dead(struct cluster *cluster);
 void pool_heard(struct cqlua_link *link);                               /* bytes have arrived */
 struct cqlua_link *pool_any(struct cluster *cluster, uint64_t avoided); /* that is ready, of any node but that; NULL: none */
+struct cqlua_link *pool_link(struct node *node);                        /* of that node; NULL: none is ready */
+bool pool_is_write_blocked(const struct cluster *cluster);              /* nothing can be written to any node that is up */
 void pool_drain(struct node *node);                                     /* none of its connections takes another request */
 void node_time(struct node *node);
 void cluster_known(struct cluster *cluster); /* a node is ready, or the cluster was read: perhaps it is UP now */
@@ -204,6 +213,10 @@ void request_time(struct cluster *cluster, struct request *request);
 void requests_fail_waiting(struct cluster *cluster, const struct failure *failure, const struct text *keyspace);
 void request_complete(struct cluster *cluster, struct request *request, struct cqlua_error *error);
 void request_send_now(struct cluster *cluster, struct request *request, struct cqlua_link *link); /* past those that wait */
+void request_enter_agreeing(struct cluster *cluster, struct request *request, struct list *waiting);
+void request_agreed(struct cluster *cluster, struct request *request, bool is_agreed);
+void request_note_tried(struct request *request, const struct node *node);                /* plans pass over it */
+void request_drop_attempt(struct cluster *cluster, struct request *request, int outcome); /* nobody waits for it any more */
 void requests_forget_node(struct cluster *cluster, struct node *node);
 
 #endif

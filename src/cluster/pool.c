@@ -326,17 +326,39 @@ void pool_heard(struct cqlua_link *link)
     plan_node_answered(&link->node->plan);
 }
 
-struct cqlua_link *pool_any(struct cluster *cluster, uint64_t avoided)
+struct cqlua_link *pool_link(struct node *node)
 {
-    for (struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next) {
-        struct node *node = container_of(at, struct node, link);
-        if (node->plan.id == avoided || node->ready_count == 0) continue;
-        for (struct list *in = node->links.next; in != &node->links; in = in->next) {
-            struct cqlua_link *link = container_of(in, struct cqlua_link, link);
-            if (link->is_counted_ready) return link;
-        }
+    for (struct list *at = node->links.next; at != &node->links; at = at->next) {
+        struct cqlua_link *link = container_of(at, struct cqlua_link, link);
+        if (link->is_counted_ready) return link;
     }
     return NULL;
+}
+
+struct cqlua_link *pool_any(struct cluster *cluster, uint64_t avoided)
+{
+    struct cqlua_link *link = NULL;
+    for (struct list *at = cluster->nodes.next; link == NULL && at != &cluster->nodes; at = at->next) {
+        struct node *node = container_of(at, struct node, link);
+        if (node->plan.id != avoided) link = pool_link(node);
+    }
+    return link;
+}
+
+/* Of every connection that is ready the output is full, because the server does not read (fault 26). */
+bool pool_is_write_blocked(const struct cluster *cluster)
+{
+    bool is_any_full = false;
+    for (const struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next) {
+        const struct node *node = container_of(at, struct node, link);
+        for (const struct list *in = node->links.next; in != &node->links; in = in->next) {
+            const struct cqlua_link *link = container_of(in, struct cqlua_link, link);
+            if (!link->is_counted_ready) continue;
+            if (outbound_pending(&link->connection.outbound) < LIMIT_OUTPUT_BYTES) return false;
+            is_any_full = true;
+        }
+    }
+    return is_any_full;
 }
 
 void pool_drain(struct node *node)

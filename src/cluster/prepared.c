@@ -34,6 +34,7 @@ struct cqlua_prepared *prepared_new(struct memory *memory, struct cqlua_slice te
     prepared->columns = message->columns;
     prepared->keyspace = text_ref(keyspace);
     prepared->kind = cql_kind(text);
+    prepared->is_conditional = cql_is_conditional(text);
     prepared->text = text_new(memory, text);
     prepared->id = text_new(memory, message->id);
     bool has_metadata_id = message->metadata_id.base != NULL;

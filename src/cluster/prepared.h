@@ -22,6 +22,7 @@ struct cqlua_prepared {
     struct metadata *params;  /* of the bind markers */
     struct metadata *columns; /* of the result, as the server last told it */
     enum cql_kind kind;
+    bool is_conditional;
 };
 
 /* One reference; takes the message's metadata in any case. NULL if out of memory. */

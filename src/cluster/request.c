@@ -6,6 +6,7 @@
 #include "cluster/cluster.h"
 #include "cluster/retry.h"
 #include "cluster/server_error.h"
+#include "cluster/speculation.h"
 
 void request_init(struct request *request, struct memory *memory, enum request_kind kind)
 {
@@ -36,6 +37,15 @@ void request_init(struct request *request, struct memory *memory, enum request_k
     request->result.kind = RESULT_VOID;
     request->bytes_in = request->bytes_out = 0;
     request->sent_us = 0;
+    request->agreed = -1;
+    request->asks_retry = request->is_shadow = false;
+    request->speculations_left = 0;
+    request->speculation_delay_ms = 0;
+    request->original = NULL;
+    request->held = request->asked = NULL;
+    request->question = 0;
+    list_init(&request->shadows);
+    list_init(&request->shadow_link);
 }
 
 /* The metadata references of a result that nobody took. */
@@ -64,6 +74,7 @@ void request_dispose(struct request *request)
     text_unref(request->keyspace);
     cqlua_prepared_unref(request->prepared);
     error_free(request->error);
+    error_free(request->asked);
     history_dispose(&request->history);
 }
 
@@ -122,8 +133,29 @@ static void orphan(struct cluster *cluster, struct request *request)
     connection_orphan(request->attempt.connection, &request->attempt, cluster->now_us);
 }
 
+/* What the request knows of its failure. */
+static void error_note(struct cqlua_error *error, const struct request *request)
+{
+    error->may_have_executed = request->may_have_executed;
+    error->retryable = is_transient(error->code) && (request->is_idempotent || !request->may_have_executed);
+}
+
+/* While a shadow may still have an answer, a failure is no outcome yet. */
+static bool must_hold(const struct cluster *cluster, const struct request *request, const struct cqlua_error *error)
+{
+    if (error == NULL || request->held != NULL || list_is_empty(&request->shadows)) return false;
+    return cluster->state == CLUSTER_UP && cluster->now_us < request->deadline_us && error->code != CQLUA_ECANCELLED;
+}
+
 void request_complete(struct cluster *cluster, struct request *request, struct cqlua_error *error)
 {
+    if (must_hold(cluster, request, error)) {
+        request->held = error;
+        if (request->state != REQUEST_IN_FLIGHT) enter(cluster, request, REQUEST_IN_FLIGHT, &cluster->in_flight);
+        wheel_arm(&cluster->wheel, &request->timer, request->deadline_us);
+        return;
+    }
+    if (request->held != NULL || !list_is_empty(&request->shadows)) speculation_stop(cluster, request);
     wheel_cancel(&cluster->wheel, &request->timer);
     if (request->attempt.stream >= 0) {
         if (may_still_run(cluster, &request->attempt)) request->may_have_executed = true;
@@ -131,14 +163,28 @@ void request_complete(struct cluster *cluster, struct request *request, struct c
         history_end(&request->history, error == NULL ? 0 : error->code, cluster->now_us);
     }
     if (error != NULL && !error_is_constant(error)) {
-        error->may_have_executed = request->may_have_executed;
-        error->retryable = is_transient(error->code) && (request->is_idempotent || !request->may_have_executed);
-        error_take_history(error, &request->history);
+        error_note(error, request);
+        if (!request->is_shadow) error_take_history(error, &request->history);
     }
     request->error = error;
     enter(cluster, request, REQUEST_COMPLETED, &cluster->completed);
     if (request->kind == REQUEST_REPREPARE) end_reprepare(cluster, container_of(request, struct reprepare, request));
     if (request->kind == REQUEST_CONTROL) control_answered(&cluster->control);
+    if (request->kind == REQUEST_AGREEMENT) agreement_answered(&cluster->agreement);
+    if (request->is_shadow) speculation_ended(cluster, request);
+}
+
+void request_note_tried(struct request *request, const struct node *node)
+{
+    if (node != NULL && request->tried_count < sizeof request->tried / sizeof request->tried[0])
+        request->tried[request->tried_count++] = node->plan.id;
+}
+
+void request_drop_attempt(struct cluster *cluster, struct request *request, int outcome)
+{
+    if (request->attempt.stream < 0) return;
+    orphan(cluster, request);
+    history_end(&request->history, outcome, cluster->now_us);
 }
 
 static void fail(struct cluster *cluster, struct request *request, const struct failure *failure)
@@ -219,6 +265,7 @@ static struct message message_of(struct request *request, int version)
         message.text = request->text;
         message.keyspace = keyspace;
         break;
+    case REQUEST_AGREEMENT:
     case REQUEST_CONTROL:
         message.opcode = request->attempt.kind == ATTEMPT_REGISTER ? OP_REGISTER : OP_QUERY;
         message.events = EVENT_TOPOLOGY | EVENT_STATUS | EVENT_SCHEMA;
@@ -239,14 +286,26 @@ static bool can_move(const struct request *request)
     return request->is_idempotent && request->pinned == NULL && request->retries_left > 0;
 }
 
+static bool speculates(const struct cluster *cluster, const struct request *request)
+{
+    return request->speculations_left > 0 && request->is_idempotent && cluster->nodes_count > 1;
+}
+
 /* The next thing that time does to a request in flight. A lone node gets all of the time: nobody else could be asked. */
-static void arm(struct cluster *cluster, struct request *request)
+static void arm_next(struct cluster *cluster, struct request *request)
 {
     int64_t due_us = request->deadline_us;
+    bool moves = cluster->nodes_count > 1 && can_move(request);
+    if (moves && request->attempt_deadline_us < due_us) due_us = request->attempt_deadline_us;
+    if (speculates(cluster, request) && request->speculate_us < due_us) due_us = request->speculate_us;
+    wheel_arm(&cluster->wheel, &request->timer, due_us);
+}
+
+static void arm(struct cluster *cluster, struct request *request)
+{
     request->attempt_deadline_us = cluster->now_us + (int64_t)request->attempt_timeout_ms * 1000;
-    if (cluster->nodes_count > 1 && can_move(request) && request->attempt_deadline_us < due_us)
-        due_us = request->attempt_deadline_us;
-    if (due_us != request->deadline_us) wheel_arm(&cluster->wheel, &request->timer, due_us);
+    request->speculate_us = cluster->now_us + (int64_t)request->speculation_delay_ms * 1000;
+    arm_next(cluster, request);
 }
 
 static void submit_failed(struct cluster *cluster, struct request *request, int code)
@@ -370,13 +429,54 @@ static bool try_again(struct cluster *cluster, struct request *request, enum ret
     if (cluster->now_us >= request->deadline_us) return false;
     if (request->pinned != NULL || (retry == RETRY_NEXT && !has_elsewhere(cluster, request, code))) return false;
     request->retries_left--;
-    if (retry == RETRY_NEXT && request->tried_count < sizeof request->tried / sizeof request->tried[0])
-        request->tried[request->tried_count++] = request->node->plan.id;
+    if (retry == RETRY_NEXT) request_note_tried(request, request->node);
     cluster->retries++;
     request->reprepares = 0;
     release_block(request);
     wait_again(cluster, request);
     return true;
+}
+
+/* Never asked about what may have been executed and must not be twice (Y6). */
+static bool may_ask(const struct cluster *cluster, const struct request *request)
+{
+    return request->asks_retry && (request->is_idempotent || !request->may_have_executed) && request->retries_left > 0 &&
+           request->pinned == NULL && cluster->state == CLUSTER_UP && cluster->now_us < request->deadline_us;
+}
+
+/* The user decides; until then its deadline runs. */
+static void ask_retry(struct cluster *cluster, struct request *request, enum retry retry, struct cqlua_error *error)
+{
+    request->asked = error;
+    request->asked_retry = (uint8_t)retry;
+    request->question = 0;
+    error_note(error, request);
+    release_block(request);
+    enter(cluster, request, REQUEST_ASKING, &cluster->asking_retries);
+    wheel_arm(&cluster->wheel, &request->timer, request->deadline_us);
+}
+
+/* An attempt has failed with this error: another, the user's decision, or the end. */
+static void attempt_failed(struct cluster *cluster, struct request *request, enum retry retry, struct cqlua_error *error)
+{
+    if (may_ask(cluster, request) && !error_is_constant(error)) ask_retry(cluster, request, retry, error);
+    else if (try_again(cluster, request, retry, error->code)) error_free(error);
+    else request_complete(cluster, request, error);
+}
+
+void request_decided(struct cluster *cluster, struct request *request, enum retry retry)
+{
+    struct cqlua_error *error = request->asked;
+    int code = error->code;
+    request->asked = NULL;
+    if (retry == RETRY_SAME) request->pinned = request->node;
+    if (retry == RETRY_SAME && request->retries_left > 0) {
+        request->retries_left--;
+        cluster->retries++;
+        wait_again(cluster, request);
+        error_free(error);
+    } else if (try_again(cluster, request, retry, code)) error_free(error);
+    else request_complete(cluster, request, error);
 }
 
 static void lost(struct cluster *cluster, struct request *request, bool was_sent, const struct failure *failure)
@@ -385,13 +485,13 @@ static void lost(struct cluster *cluster, struct request *request, bool was_sent
     history_end(&request->history, CQLUA_ECONNECTION_LOST, cluster->now_us);
     if (effect == EFFECT_POSSIBLE) request->may_have_executed = true;
     enum retry retry = retry_decide(CQLUA_ECONNECTION_LOST, slice(NULL, 0), request->is_idempotent, effect);
-    if (try_again(cluster, request, retry, CQLUA_ECONNECTION_LOST)) return;
+    if (!may_ask(cluster, request) && try_again(cluster, request, retry, CQLUA_ECONNECTION_LOST)) return;
     struct failure lost;
     bool is_protocol = failure->code == CQLUA_EPROTOCOL;
     failure_set(&lost, is_protocol ? CQLUA_EPROTOCOL : CQLUA_ECONNECTION_LOST,
                 "the connection to %s was lost before the answer came: %s%s", request->node->name->chars, failure->text,
                 was_sent ? "" : " (the request had not been sent: it can be repeated safely)");
-    fail(cluster, request, &lost);
+    attempt_failed(cluster, request, retry, error_of(cluster->memory, &lost));
 }
 
 void request_lost(struct cluster *cluster, struct request *request, bool was_sent, const struct failure *failure)
@@ -405,7 +505,10 @@ static void expire(struct cluster *cluster, struct request *request)
     struct failure failure;
     double waited = (double)request->timeout_ms / 1e3;
     cluster->timeouts++;
-    if (request->state == REQUEST_WAITING && cluster->state == CLUSTER_CONNECTING)
+    if (request->state == REQUEST_WAITING && pool_is_write_blocked(cluster))
+        failure_set(&failure, CQLUA_EWRITE_QUEUE_FULL,
+                    "the request waited %.3f s, and no node reads what was sent before it: is the server overloaded?", waited);
+    else if (request->state == REQUEST_WAITING && cluster->state == CLUSTER_CONNECTING)
         failure_set(&failure, CQLUA_ETIMEOUT, "no connection was ready within the request's %.3f s", waited);
     else if (request->state == REQUEST_WAITING)
         failure_set(&failure, CQLUA_ETIMEOUT,
@@ -416,13 +519,62 @@ static void expire(struct cluster *cluster, struct request *request)
     fail(cluster, request, &failure);
 }
 
+/* --- time ------------------------------------------------------------------------------------------------------------------ */
+
+/* What it failed with before says more than that its time is up. */
+static void time_is_up(struct cluster *cluster, struct request *request)
+{
+    struct cqlua_error *error = request->held;
+    request->held = NULL;
+    if (error == NULL) error = request->asked;
+    if (error == request->asked) request->asked = NULL;
+    if (error != NULL) request_complete(cluster, request, error);
+    else expire(cluster, request);
+}
+
+static void speculate(struct cluster *cluster, struct request *request)
+{
+    request->speculate_us = cluster->now_us + (int64_t)request->speculation_delay_ms * 1000;
+    speculation_due(cluster, request);
+}
+
+/* --- schema agreement ------------------------------------------------------------------------------------------------------ */
+
+void request_enter_agreeing(struct cluster *cluster, struct request *request, struct list *waiting)
+{
+    enter(cluster, request, REQUEST_AGREEING, waiting);
+}
+
+void request_agreed(struct cluster *cluster, struct request *request, bool is_agreed)
+{
+    request->agreed = is_agreed;
+    request_complete(cluster, request, NULL);
+}
+
+/* One node always agrees with itself. */
+static bool must_agree(const struct cluster *cluster, const struct request *request)
+{
+    bool is_users = request->kind == REQUEST_QUERY || request->kind == REQUEST_EXECUTE;
+    return is_users && request->result.kind == RESULT_SCHEMA_CHANGE && cluster->state == CLUSTER_UP;
+}
+
 void request_time(struct cluster *cluster, struct request *request)
 {
-    if (cluster->now_us >= request->deadline_us) {
-        expire(cluster, request);
+    if (request->state == REQUEST_AGREEING) {
+        request_agreed(cluster, request, false);
         return;
     }
-    if (request->state == REQUEST_IN_FLIGHT && can_move(request) && pool_has_other(cluster, request->node)) {
+    if (cluster->now_us >= request->deadline_us) {
+        time_is_up(cluster, request);
+        return;
+    }
+    bool is_in_flight = request->state == REQUEST_IN_FLIGHT && request->held == NULL;
+    if (is_in_flight && speculates(cluster, request) && cluster->now_us >= request->speculate_us) speculate(cluster, request);
+    if (is_in_flight && cluster->now_us < request->attempt_deadline_us) {
+        arm_next(cluster, request);
+        return;
+    }
+    if (is_in_flight && can_move(request) && pool_has_other(cluster, request->node)) {
         if (may_still_run(cluster, &request->attempt)) request->may_have_executed = true;
         history_end(&request->history, CQLUA_ETIMEOUT, cluster->now_us);
         plan_node_timed_out(&request->node->plan);
@@ -587,8 +739,8 @@ static void answered_error(struct cluster *cluster, struct request *request, str
     enum effect effect = failed_attempt_effect(code, true);
     enum retry retry = retry_decide(code, said.write_type, request->is_idempotent, effect);
     if (effect == EFFECT_POSSIBLE) request->may_have_executed = true;
-    if (try_again(cluster, request, retry, code)) return;
-    request_complete(cluster, request, server_error_object(cluster->memory, &said));
+    if (!may_ask(cluster, request) && try_again(cluster, request, retry, code)) return;
+    attempt_failed(cluster, request, retry, server_error_object(cluster->memory, &said));
 }
 
 /* What a result tells of its statement: the columns that later requests expect. */
@@ -609,7 +761,9 @@ static void answered_result(struct cluster *cluster, struct request *request, st
     if (rc == 0) {
         if (request->result.kind == RESULT_ROWS) learn_columns(cluster, request);
         history_end(&request->history, 0, cluster->now_us);
-        request_complete(cluster, request, NULL);
+        if (!must_agree(cluster, request)) request_complete(cluster, request, NULL);
+        else if (cluster->nodes_count == 1) request_agreed(cluster, request, true);
+        else agreement_wait(&cluster->agreement, request);
         return;
     }
     request->result.kind = RESULT_VOID;

@@ -4,6 +4,7 @@
  *   SUBMITTED --first turn--> WAITING --a connection has room--> IN_FLIGHT --answer--> COMPLETED
  *                                ^                                  |  |
  *                                +------- retried, not sent --------+  +--UNPREPARED--> REPREPARING --known again--> WAITING
+ *   IN_FLIGHT --the schema was changed--> AGREEING --the nodes agree, or time is up--> COMPLETED
  *   any state --deadline, cancel, close--> COMPLETED */
 #ifndef CQLUA_CLUSTER_REQUEST_H
 #define CQLUA_CLUSTER_REQUEST_H
@@ -17,6 +18,8 @@ enum request_state {
     REQUEST_WAITING,
     REQUEST_IN_FLIGHT,
     REQUEST_REPREPARING,
+    REQUEST_ASKING,   /* an attempt failed, and the user is asked what to do */
+    REQUEST_AGREEING, /* the schema was changed, and the nodes do not agree yet */
     REQUEST_COMPLETED,
 };
 enum request_kind {
@@ -27,6 +30,7 @@ enum request_kind {
     REQUEST_USE,       /* is the keyspace there? Below v5 being in it is the answer */
     REQUEST_REPREPARE, /* the cluster's own: PREPARE on one node, for those that wait on it */
     REQUEST_CONTROL,   /* the cluster's own: a question of the control connection */
+    REQUEST_AGREEMENT, /* the cluster's own: which schema nodes have */
 };
 
 enum token_state { TOKEN_UNKNOWN, TOKEN_KNOWN, TOKEN_NONE }; /* UNKNOWN: nobody has looked yet */
@@ -43,10 +47,15 @@ struct request {
     bool may_have_executed; /* an attempt may have had an effect */
     uint16_t reprepares;    /* how often the present node was told a statement again */
     int8_t retries_left;
-    struct timer timer; /* the deadline, or the attempt's end if that comes first */
-    int32_t timeout_ms, attempt_timeout_ms;
+    bool asks_retry; /* the user decides what follows a failed attempt */
+    bool is_shadow;  /* a speculative execution */
+    uint8_t speculations_left;
+    uint8_t asked_retry; /* ASKING: enum retry, what would be done without an answer */
+    struct timer timer;  /* the deadline, or the attempt's end if that comes first */
+    int32_t timeout_ms, attempt_timeout_ms, speculation_delay_ms;
     int64_t submitted_us; /* the turn that first saw it: deadlines and queue time start there */
     int64_t deadline_us, attempt_deadline_us;
+    int64_t speculate_us;                  /* IN_FLIGHT: when the next speculative execution is due, if any are left */
     int64_t sent_us;                       /* when the last attempt's frame was queued */
     uint64_t tried[LIMIT_MAX_RETRIES + 1]; /* ids of the nodes that failed at it */
     uint8_t tried_count;
@@ -70,10 +79,20 @@ struct request {
     struct history history;
     uint64_t bytes_in, bytes_out; /* of all attempts */
 
+    /* speculation */
+    struct request *original; /* of a shadow; NULL: nobody waits for it any more */
+    struct list shadows;      /* its speculative executions */
+    struct list shadow_link;  /* in the original's */
+    struct cqlua_error *held; /* its own attempts have failed so; a shadow may still have an answer */
+
+    struct cqlua_error *asked; /* ASKING: what the user is asked about */
+    int64_t question;          /* the owner's; 0: not asked yet */
+
     /* the outcome */
     struct cqlua_error *error;    /* NULL: success */
     struct result_message result; /* valid when there is no error; metadata references are in it */
     struct response_prefix prefix;
+    int8_t agreed;       /* 1, 0: whether the nodes agree about the schema that it changed; -1: it changed none */
     struct block *block; /* what the slices of result and prefix point into: a reference */
 };
 

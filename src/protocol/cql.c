@@ -51,3 +51,40 @@ enum cql_kind cql_kind(struct cqlua_slice text)
         if (is_word(at, len, words[i].word)) return words[i].kind;
     return CQL_OTHER;
 }
+
+/* Past a text or name in quotes; a doubled quote stays inside. */
+static const char *skip_quoted(const char *at, const char *end)
+{
+    char quote = *at++;
+    while (at < end) {
+        if (*at++ != quote) continue;
+        if (at == end || *at != quote) return at;
+        at++;
+    }
+    return at;
+}
+
+/* Past whatever stands at `at`, which is not blank: a word, something in quotes, or one character. */
+static const char *skip_token(const char *at, const char *end)
+{
+    if (*at == '\'' || *at == '"') return skip_quoted(at, end);
+    if (end - at >= 2 && memcmp(at, "$$", 2) == 0) return find(at + 2, end, "$$", 2);
+    if (!is_letter(*at)) return at + 1;
+    while (at < end && is_letter(*at)) at++;
+    return at;
+}
+
+bool cql_is_conditional(struct cqlua_slice text)
+{
+    if (text.len == 0 || cql_kind(text) != CQL_OTHER) return false;
+    const char *end = (const char *)text.base + text.len, *at = skip_blanks(text.base, end);
+    int depth = 0;
+    while (at < end) {
+        const char *next = skip_token(at, end);
+        if (*at == '(') depth++;
+        if (*at == ')') depth--;
+        if (depth == 0 && is_word(at, (size_t)(next - at), "if")) return true;
+        at = skip_blanks(next, end);
+    }
+    return false;
+}

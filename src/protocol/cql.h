@@ -8,5 +8,7 @@ enum cql_kind { CQL_SELECT, CQL_USE, CQL_SCHEMA, CQL_OTHER };
 
 /* Comments and blanks before the keyword are passed over. SCHEMA: CREATE, ALTER, DROP, TRUNCATE. */
 enum cql_kind cql_kind(struct cqlua_slice text);
+/* Whether a write has an IF outside of texts, names, comments and parentheses: it is conditional, and never idempotent. */
+bool cql_is_conditional(struct cqlua_slice text);
 
 #endif

@@ -103,6 +103,7 @@ int cqlua_batch_add(struct cqlua_batch *batch, struct cqlua_statement *st)
     rc = append_entry(batch, st, values_len);
     if (rc == 0 && st->prepared != NULL) rc = keep_prepared(batch, st->prepared);
     if (rc != 0) return refuse(batch, rc, NULL, cqlua_strerror(rc));
+    batch->is_conditional |= statement_is_conditional(st);
     batch->has_texts |= st->prepared == NULL;
     batch->count++;
     return 0;
@@ -134,12 +135,14 @@ static struct call *call_of(struct cqlua_batch *batch, struct cqlua_queue *queue
     struct cqlua_session *session = batch->session;
     *rc = session_accepts(session);
     if (*rc == 0 && batch->error != NULL) *rc = batch->error->code;
-    if (*rc == 0 && !call_options_are_sane(&batch->options)) *rc = CQLUA_EMISUSE;
+    bool is_never_idempotent = batch->is_conditional && batch->options.idempotent == CQLUA_YES;
+    if (*rc == 0 && (is_never_idempotent || !call_options_are_sane(&batch->options))) *rc = CQLUA_EMISUSE;
     if (*rc != 0) return NULL;
     struct call *call = call_new(session, REQUEST_BATCH, queue, tag);
     *rc = CQLUA_ENO_MEMORY;
     if (call == NULL) return NULL;
     call_set_options(call, &batch->options, CQL_OTHER);
+    call->request.is_conditional = batch->is_conditional != 0;
     if (copy_inputs(call, batch) == 0 && call_set_keyspace(call, &batch->options, batch->has_texts) == 0) return call;
     call_abandon(call);
     return NULL;
@@ -155,6 +158,7 @@ int64_t cqlua_batch_submit(struct cqlua_batch *batch, struct cqlua_queue *queue,
 int64_t cqlua_batch_execute(struct cqlua_batch *batch, cqlua_result_fn *fn, void *arg)
 {
     int rc;
+    if (batch->options.ask_retry != 0) return CQLUA_EMISUSE; /* nobody could answer */
     struct call *call = call_of(batch, &batch->session->callbacks, 0, &rc);
     if (call == NULL) return rc;
     call->completion.fn.result = fn;

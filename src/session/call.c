@@ -220,6 +220,10 @@ static void set_times(struct call *call, const struct cqlua_call *options, enum 
                                        (request->timeout_ms + 2) / 3);
     int32_t retries = pick(options->max_retries, defaults->max_retries);
     request->retries_left = (int8_t)(retries < 0 ? 0 : retries);
+    request->speculation_delay_ms = pick(options->speculation_delay_ms, defaults->speculation_delay_ms);
+    int32_t speculations = pick(options->speculation_max, pick(defaults->speculation_max, 1));
+    request->speculations_left = request->speculation_delay_ms > 0 ? (uint8_t)speculations : 0;
+    request->asks_retry = options->ask_retry != 0;
     request->is_idempotent = options->idempotent == CQLUA_YES || (options->idempotent != CQLUA_NO && kind == CQL_SELECT);
 }
 
@@ -308,7 +312,9 @@ bool call_options_are_sane(const struct cqlua_call *options)
     return payload_is_sane(options) && options->timeout_ms >= 0 && options->timeout_ms <= LIMIT_TIMEOUT &&
            options->attempt_timeout_ms >= 0 && options->attempt_timeout_ms <= LIMIT_TIMEOUT &&
            options->consistency <= CQLUA_LOCAL_ONE && options->serial_consistency <= CQLUA_LOCAL_SERIAL &&
-           options->page_size >= -1 && options->max_retries >= -1 && options->max_retries <= LIMIT_MAX_RETRIES;
+           options->page_size >= -1 && options->max_retries >= -1 && options->max_retries <= LIMIT_MAX_RETRIES &&
+           options->speculation_delay_ms >= -1 && options->speculation_delay_ms <= LIMIT_TIMEOUT &&
+           options->speculation_max >= 0 && options->speculation_max <= LIMIT_MAX_RETRIES;
 }
 
 static struct call *call_of(struct cqlua_session *session, struct cqlua_statement *st, struct cqlua_queue *queue, uint64_t tag,
@@ -319,10 +325,16 @@ static struct call *call_of(struct cqlua_session *session, struct cqlua_statemen
     if (*rc == 0 && !call_options_are_sane(&st->options)) *rc = CQLUA_EMISUSE;
     if (*rc == 0) *rc = statement_check(st, &values_len);
     if (*rc != 0) return NULL;
+    bool is_conditional = statement_is_conditional(st);
+    if (is_conditional && st->options.idempotent == CQLUA_YES) {
+        *rc = statement_refuse(st, NEVER_IDEMPOTENT);
+        return NULL;
+    }
     struct call *call = call_new(session, st->prepared != NULL ? REQUEST_EXECUTE : REQUEST_QUERY, queue, tag);
     *rc = CQLUA_ENO_MEMORY;
     if (call == NULL) return NULL;
     call_set_options(call, &st->options, st->prepared != NULL ? st->prepared->kind : cql_kind(slice(st->text, st->text_len)));
+    call->request.is_conditional = is_conditional;
     if (copy_inputs(call, st, values_len) != 0 || call_set_keyspace(call, &st->options, st->prepared == NULL) != 0) {
         call_abandon(call);
         return NULL;
@@ -341,6 +353,7 @@ int64_t cqlua_submit(struct cqlua_session *session, struct cqlua_statement *st, 
 int64_t cqlua_execute(struct cqlua_session *session, struct cqlua_statement *st, cqlua_result_fn *fn, void *arg)
 {
     int rc;
+    if (st->options.ask_retry != 0) return CQLUA_EMISUSE; /* nobody could answer */
     struct call *call = call_of(session, st, &session->callbacks, 0, &rc);
     if (call == NULL) return rc;
     call->completion.fn.result = fn;

@@ -56,6 +56,8 @@ static int check_ranges(const struct cqlua_options *o, struct failure *failure)
         {"connections_min", o->connections_min, 1, LIMIT_CONNECTIONS},
         {"connections_max", o->connections_max, o->connections_min, LIMIT_CONNECTIONS},
         {"max_retries", o->max_retries, -1, LIMIT_MAX_RETRIES},
+        {"speculation_delay_ms", o->speculation_delay_ms, 0, LIMIT_TIMEOUT},
+        {"speculation_max", o->speculation_max, 0, LIMIT_MAX_RETRIES},
         {"max_in_flight", o->max_in_flight, 1, DEFAULT_IN_FLIGHT},
         {"max_queued", o->max_queued, 1, LIMIT_REQUESTS / 2},
         {"max_prepared", o->max_prepared, 1, INT32_MAX},

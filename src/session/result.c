@@ -11,6 +11,7 @@ struct cqlua_result *result_new(struct memory *memory, struct request *request, 
     history_move(&result->history, &request->history);
     result->cost = (struct cqlua_cost){.bytes_in = request->bytes_in, .bytes_out = request->bytes_out};
     result->cost.attempts = result->history.count;
+    result->schema_agreed = request->agreed;
     if (request->sent_us != 0) {
         result->cost.queue_us = request->sent_us - request->submitted_us;
         result->cost.wire_us = now_us - request->sent_us;
@@ -114,6 +115,11 @@ int cqlua_result_applied(const struct cqlua_result *result)
     struct cqlua_rows rows = cqlua_result_rows(result);
     int applied = -1;
     return cqlua_rows_next(&rows) == 1 && cqlua_row_bool(&rows, 0, &applied) == 0 ? applied : -1;
+}
+
+int cqlua_result_schema_agreed(const struct cqlua_result *result)
+{
+    return result->schema_agreed;
 }
 
 int cqlua_result_warnings_count(const struct cqlua_result *result)

@@ -13,6 +13,7 @@ struct cqlua_result {
     struct cqlua_slice body, paging_state;
     struct response_prefix prefix;
     struct history history;
+    int8_t schema_agreed;
     struct cqlua_cost cost;
 };
 
