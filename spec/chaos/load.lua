@@ -1,7 +1,7 @@
 -- The load of ./dev chaos, and its judge: 500 tasks read and write rows of their own at QUORUM while nodes are killed, stopped
 -- and drained; at the end what the server has must be what it acknowledged.
 --
---   luajit spec/chaos/load.lua CONTACT_POINTS LOG SEED
+--   luajit spec/chaos/load.lua CONTACT_POINTS LOG SEED RATE
 --
 -- LOG tells what ./dev chaos does to the nodes, a line each: time, word, node. After "ready" (a node is back) this script adds
 -- "whole" when all nodes see each other again; "lost" begins and "ready" ends a time without a quorum; "end" ends the load.
@@ -11,7 +11,7 @@ local checkers = require "spec.chaos.checkers"
 local report_of = require "spec.chaos.report"
 local assert = cqlua.assert
 
-local TASKS, PAUSE, TIMEOUT, PROBES = 500, 2, 10, 40
+local TASKS, TIMEOUT, PROBES = 500, 10, 20
 local seconds = report_of.seconds
 
 -- The log -----------------------------------------------------------------------------------------
@@ -91,16 +91,16 @@ local function choose(objects)
   return objects[#objects]
 end
 
-local function work(id, report, all)
+local function work(id, report, all, pause)
   local objects = {}
   for index, checker in ipairs(checkers) do
     objects[index] = checker:new(id)
     all[#all + 1] = objects[index]
   end
-  cqlua.sleep(math.random() * PAUSE)
+  cqlua.sleep(math.random() * pause)
   while not report.is_over do
     choose(objects):step()
-    cqlua.sleep(math.random() * PAUSE)
+    cqlua.sleep(math.random() * pause)
   end
 end
 
@@ -109,7 +109,7 @@ local function wait_until_whole(db)
   local read = checkers[#checkers].statements.read.prepared
   local passed = 0
   while passed < PROBES do
-    local res = db:execute(read, { math.random(1000) }, { consistency = "all", timeout = 2 })
+    local res = db:execute(read, { math.random(1000) }, { consistency = "all", timeout = 5 })
     passed = res and passed + 1 or 0
     cqlua.sleep(res and 0.02 or 0.5)
   end
@@ -139,7 +139,7 @@ local function check(object)
   object.report:violation("%s could not be read back", object.id)
 end
 
-local function main(points, path, seed)
+local function main(points, path, seed, rate)
   math.randomseed(tonumber(seed))
   local db = assert(cqlua.connect { contact_points = { points }, request_timeout = TIMEOUT, max_retries = 7,
     reconnect = { 0.5, 5 } })
@@ -148,7 +148,7 @@ local function main(points, path, seed)
   local all = {}
   append_log(path, "begin")
   local tasks = { function() report:measure_lag() end, function() follow(db, path, report) end }
-  for id = 1, TASKS do tasks[#tasks + 1] = function() work(id, report, all) end end
+  for id = 1, TASKS do tasks[#tasks + 1] = function() work(id, report, all, 2 * TASKS / rate) end end
   assert(cqlua.gather(tasks))
   local windows, faults = sum_up(read_log(path))
   report:judge(windows)
@@ -158,6 +158,6 @@ local function main(points, path, seed)
   return report:print(faults)
 end
 
-local kept, err = cqlua.run(main, arg[1], arg[2], arg[3])
+local kept, err = cqlua.run(main, arg[1], arg[2], arg[3], tonumber(arg[4]))
 if err then print(tostring(err)) end
 os.exit(kept and 0 or 1)

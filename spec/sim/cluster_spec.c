@@ -772,6 +772,46 @@ static void fault_34_a_node_that_leaves_finishes_what_it_was_asked(void **state)
     assert_int_equal(sim_pipes_open(sim), 2);
 }
 
+static void leave(struct sim *sim, int index)
+{
+    sim->nodes[index].is_member = false;
+    sim_node_stop(&sim->nodes[index]);
+    sim_tell_topology(sim, &sim->nodes[index].address, "REMOVED_NODE");
+    sim_run_for(sim, 3 * SECOND);
+    assert_int_equal(nodes_count(sim), 2);
+}
+
+static void fault_34_a_change_of_schema_that_waits_for_agreement_outlives_its_coordinator(void **state)
+{
+    struct sim *sim = cluster_of(state, 3);
+    sim->nodes[2].schema = 2; /* it never agrees */
+    for (int i = 0; i < 3; i++) sim_text(sim, "CREATE TABLE t (token text PRIMARY KEY)", NULL);
+    sim_run_for(sim, SECOND);
+    leave(sim, 1);
+    for (size_t i = 0; i < 3; i++) sim_assert_answer(sim, i);
+}
+
+static void fault_34_a_question_about_a_retry_outlives_the_node_that_failed(void **state)
+{
+    struct sim *sim = cluster_of(state, 3);
+    struct cqlua_call options = idempotent();
+    int asked_of = 0;
+    options.ask_retry = 1;
+    present_error = SERVER_OVERLOADED;
+    sim->hook = answer_error;
+    for (int i = 0; i < 3; i++) sim_query_with(sim, "SELECT", &options);
+    sim_run_for(sim, SECOND);
+    leave(sim, 1);
+    for (size_t i = 0; i < 3; i++) {
+        int64_t question = sim_call(sim, i)->question;
+        if (question == 0) continue;
+        assert_int_equal(cqlua_answer(sim->session, question, &(struct cqlua_reply){.retry = CQLUA_RETRY_SAME}), 0);
+        asked_of++;
+    }
+    assert_int_equal(asked_of, 1);
+    for (size_t i = 0; i < 3; i++) sim_assert_answer(sim, i);
+}
+
 static void fault_34_a_node_that_was_replaced_at_its_address_is_another(void **state)
 {
     struct sim *sim = cluster_of(state, 3);
@@ -953,6 +993,8 @@ int main(void)
         cmocka_unit_test_sim(fault_33_a_node_that_tells_nothing_of_itself_still_serves),
         cmocka_unit_test_sim(fault_34_a_node_that_joins_is_found_and_one_that_leaves_is_forgotten),
         cmocka_unit_test_sim(fault_34_a_node_that_leaves_finishes_what_it_was_asked),
+        cmocka_unit_test_sim(fault_34_a_change_of_schema_that_waits_for_agreement_outlives_its_coordinator),
+        cmocka_unit_test_sim(fault_34_a_question_about_a_retry_outlives_the_node_that_failed),
         cmocka_unit_test_sim(fault_34_a_node_that_was_replaced_at_its_address_is_another),
         cmocka_unit_test_sim(fault_34_the_control_node_replaced_at_its_address_is_another),
         cmocka_unit_test_sim(fault_34_a_node_with_a_new_address_is_the_same_node),

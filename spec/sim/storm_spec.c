@@ -125,6 +125,7 @@ static void heal(struct sim_node *node)
     node->chunk = 0;
     node->oddities = 0;
     node->refuses_system = false;
+    node->schema = 1;
     node->latency_us = 300;
 }
 
@@ -165,6 +166,8 @@ static struct cqlua_call some_options(struct course *course)
     if (dice(course, 3) == 0) options.idempotent = CQLUA_YES;
     if (dice(course, 4) == 0) options.attempt_timeout_ms = 1 + (int32_t)dice(course, 500);
     if (dice(course, 8) == 0) options.max_retries = -1;
+    if (dice(course, 4) == 0) options.speculation_delay_ms = 1 + (int32_t)dice(course, 100);
+    if (dice(course, 8) == 0) options.ask_retry = 1;
     return options;
 }
 
@@ -184,6 +187,27 @@ static void some_call(struct course *course)
     course->is_once[call] = options.idempotent != CQLUA_YES && (kind == 0 || !is_read);
 }
 
+/* Another node may have another schema, and take its time to agree. */
+static void some_schema(struct course *course)
+{
+    struct cqlua_call options = sim_call_options();
+    struct sim *sim = course->sim;
+    sim->nodes[dice(course, SIM_NODES)].schema = (uint8_t)dice(course, 3);
+    if (sim->calls_count < CALLS) sim_text(sim, "CREATE TABLE t (token text PRIMARY KEY)", &options);
+}
+
+/* The answer to a question about a retry, some time later or never. */
+static void some_answer(struct course *course)
+{
+    struct sim *sim = course->sim;
+    for (size_t i = 0; i < sim->calls_count; i++) {
+        struct sim_call *call = sim_call(sim, i);
+        if (call->question == 0 || call->completions > 0 || dice(course, 2) == 0) continue;
+        struct cqlua_reply reply = {.retry = (enum cqlua_retry)dice(course, 4)};
+        (void)cqlua_answer(sim->session, call->question, &reply); /* its time may be up */
+    }
+}
+
 static void some_cancel(struct course *course)
 {
     struct sim *sim = course->sim;
@@ -199,6 +223,10 @@ static void act(struct course *course)
     case 2:
     case 3: trouble(course); break;
     case 4: some_cancel(course); break;
+    case 6: some_answer(course); break;
+    case 7:
+        if (dice(course, 4) == 0) some_schema(course);
+        break;
     case 5:
         if (dice(course, 8) == 0) jump(course);
         break;
@@ -215,7 +243,7 @@ static void check_executions(struct course *course)
     for (size_t i = 0; i < sim->calls_count; i++) {
         const struct sim_call *call = sim_call(sim, i);
         int executions = course->is_batch[i] ? call->executions / 2 : call->executions;
-        int most = course->is_once[i] ? 1 : 1 + DEFAULT_MAX_RETRIES;
+        int most = course->is_once[i] ? 1 : 2 + DEFAULT_MAX_RETRIES; /* one may be speculative */
         bool says_none = call->error != NULL && !call->error->may_have_executed;
         if (executions > most) fail_msg("%s was executed %d times", call->token, executions);
         if (says_none && executions > 0) fail_msg("%s was executed, and its error %s denies it", call->token, call->error->name);

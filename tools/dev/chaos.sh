@@ -1,4 +1,4 @@
-# ./dev chaos [--minutes N] [--seed N]: three real nodes that are killed, stopped and drained under load.
+# ./dev chaos [--minutes N] [--rate REQUESTS_A_SECOND] [--seed N]: three real nodes that are killed, stopped and drained under load.
 #
 # $cache/chaos/log      what was done to the nodes and when; spec/chaos/load.lua reads it, and adds when all is whole again
 # $cache/chaos/output   what the load printed: what became of its requests, and which promises were broken
@@ -92,16 +92,18 @@ chaos_stop() {
 }
 
 dev_chaos() {
-    local minutes=5 seed=$$ status=0
+    local minutes=5 rate=200 seed=$$ status=0
     while [ $# -gt 0 ]; do
         case $1 in
             --minutes) minutes=${2:-} && shift ;;
+            --rate) rate=${2:-} && shift ;;
             --seed) seed=${2:-} && shift ;;
             *) die "chaos: unknown argument '$1' (see ./dev help)" ;;
         esac
         shift
     done
-    [[ $minutes =~ ^[1-9][0-9]*$ && $seed =~ ^[0-9]+$ ]] || die "chaos: --minutes and --seed are whole numbers"
+    [[ "$minutes $rate $seed" =~ ^[1-9][0-9]*\ [1-9][0-9]*\ [0-9]+$ ]] ||
+        die "chaos: --minutes, --rate and --seed are whole numbers"
     [ -n "${CQLUA_BUILD:-}" ] || dev_build
     export_environment
     instance=chaos nodes=3 address_base=127.0.0.111
@@ -114,7 +116,7 @@ dev_chaos() {
     read_back
     mkdir -p "$chaos_home"
     : >"$chaos_home/log"
-    luajit spec/chaos/load.lua "$address_base" "$chaos_home/log" "$seed" >"$chaos_home/output" 2>&1 &
+    luajit spec/chaos/load.lua "$address_base" "$chaos_home/log" "$seed" "$rate" >"$chaos_home/output" 2>&1 &
     chaos_load=$!
     if chaos_wait_for_begin && chaos_inject "$minutes"; then :; fi
     wait "$chaos_load" || status=1

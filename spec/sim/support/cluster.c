@@ -20,6 +20,7 @@ static void init_member(struct sim_node *node, int index)
     node->dc = "dc1";
     node->rack = racks[index % 3];
     node->release_version = "5.0.5";
+    node->schema = 1;
     for (int i = 0; i < SIM_TOKENS; i++) node->tokens[i] = (int64_t)random_next(&random);
 }
 
@@ -59,12 +60,17 @@ static void put_int(struct buffer *cells, int32_t number)
     put_i32(cells, number);
 }
 
-static void put_host_id(struct buffer *cells, const struct sim_node *node)
+static void put_uuid(struct buffer *cells, uint8_t every)
 {
     uint8_t id[16];
-    memset(id, node->host_id, sizeof id);
+    memset(id, every, sizeof id);
+    put_bytes(cells, slice(id, sizeof id));
+}
+
+static void put_host_id(struct buffer *cells, const struct sim_node *node)
+{
     if (node->oddities & SIM_NO_HOST_ID) put_null(cells);
-    else put_bytes(cells, slice(id, sizeof id));
+    else put_uuid(cells, node->host_id);
 }
 
 static void put_client_address(struct buffer *cells, const struct sim_node *node)
@@ -135,6 +141,7 @@ static void describe_node(struct table *table)
     describe(table, "host_id", TYPE_UUID);
     describe(table, "rack", TYPE_VARCHAR);
     describe(table, "release_version", TYPE_VARCHAR);
+    describe(table, "schema_version", TYPE_UUID);
     describe(table, "tokens", TYPE_SET);
 }
 
@@ -144,6 +151,7 @@ static void put_node(struct table *table, const struct sim_node *node)
     put_host_id(&table->cells, node);
     put_chars(&table->cells, node->rack);
     put_chars(&table->cells, node->release_version);
+    put_uuid(&table->cells, node->schema);
     put_tokens(&table->cells, node);
     table->rows++;
 }
@@ -187,6 +195,7 @@ static void put_crowd(struct table *table, int count, bool is_v2)
         put_chars(&table->cells, "far away");
         put_bytes(&table->cells, slice(id, sizeof id));
         put_chars(&table->cells, "r1");
+        put_null(&table->cells);
         put_null(&table->cells);
         put_i32(&table->cells, (int32_t)(8 + strlen(token)));
         put_i32(&table->cells, 1);

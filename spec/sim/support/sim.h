@@ -55,6 +55,7 @@ struct sim_node {
     /* what it tells of itself, as sim_cluster sets it */
     bool is_member;  /* the others tell of it */
     uint8_t host_id; /* every byte of it */
+    uint8_t schema;  /* every byte of its schema's version */
     const char *dc, *rack, *release_version;
     int64_t tokens[SIM_TOKENS];
     int oddities;         /* SIM_... bits of its row */
@@ -109,8 +110,9 @@ struct sim_call {
     struct cqlua_result *result;
     struct cqlua_prepared *prepared;
     char row_token[32], row_keyspace[64];
-    bool is_checked; /* its row must bear the token */
-    int executions;  /* by nodes */
+    bool is_checked;  /* its row must bear the token */
+    int executions;   /* by nodes */
+    int64_t question; /* that it asks (CQLUA_ASK_RETRY); 0: none yet */
 };
 
 struct sim_event;
