@@ -154,7 +154,10 @@ function chain:step()
   if self.perhaps and not self:decide() then return end
   local res, err = self.report:execute(self.statements.advance, { self.v + 1, self.id, self.v })
   if res and res.applied then self.v = self.v + 1
-  elseif res then self.report:violation("%s is not the %d that it was left at", self.id, self.v)
+  elseif res then
+    local v = res[1] and res[1].v
+    self.report:violation("%s is %s, and was left at %d", self.id, tostring(v), self.v)
+    self.v = v
   elseif not is_certain(err) then self.perhaps = self.v + 1 end
 end
 

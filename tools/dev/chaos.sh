@@ -1,9 +1,9 @@
-# ./dev chaos [--minutes N] [--rate REQUESTS_A_SECOND] [--seed N]: three real nodes that are killed, stopped and drained under load.
+# ./dev chaos [--minutes N] [--rate N] [--seed N]: three real nodes, killed, paused and drained under load of N requests a second.
 #
 # $cache/chaos/log      what was done to the nodes and when; spec/chaos/load.lua reads it, and adds when all is whole again
 # $cache/chaos/output   what the load printed: what became of its requests, and which promises were broken
 chaos_home=$cache/chaos
-chaos_whole_s=180 # until nodes see each other again
+chaos_whole_s=300 # until nodes see each other again
 chaos_faults=(pause kill drain pause kill lost)
 
 chaos_note() { printf '%s %s\n' "$EPOCHREALTIME" "$*" | tee -a "$chaos_home/log" >&2; }
@@ -104,8 +104,10 @@ dev_chaos() {
     done
     [[ "$minutes $rate $seed" =~ ^[1-9][0-9]*\ [1-9][0-9]*\ [0-9]+$ ]] ||
         die "chaos: --minutes, --rate and --seed are whole numbers"
-    [ -n "${CQLUA_BUILD:-}" ] || dev_build
-    export_environment
+    if [ -z "${CQLUA_BUILD:-}" ]; then # else ctest has built it, and set the environment
+        dev_build
+        export_environment
+    fi
     instance=chaos nodes=3 address_base=127.0.0.111
     chaos_pause_s=$((minutes > 1 ? 30 : 10))
     RANDOM=$seed
