@@ -606,6 +606,22 @@ static void fault_30_the_control_node_dies_while_it_is_asked(void **state)
     for (size_t i = 0; i < sim->calls_count; i++) sim_assert_answer(sim, i);
 }
 
+static bool swallow_system(struct sim_message *message)
+{
+    return sim_message_is(message, "SELECT * FROM system");
+}
+
+static void C1_a_node_that_never_tells_of_the_cluster_is_told_apart_from_one_that_is_down(void **state)
+{
+    struct sim *sim = *state;
+    sim_cluster(sim, 2);
+    sim->hook = swallow_system;
+    sim->nodes[1].refuses = true;
+    run_to_error(sim, 2, CQLUA_ENO_NODES);
+    assert_has(sim->open_error->message, "127.0.0.1:9042: connected, but");
+    assert_has(sim->open_error->message, "127.0.0.2:9042: Connection refused");
+}
+
 static void fault_30_a_node_that_does_not_answer_questions_is_not_asked_for_ever(void **state)
 {
     struct sim *sim = *state;
@@ -982,6 +998,7 @@ int main(void)
         cmocka_unit_test_sim(fault_23_a_cluster_that_is_overloaded_is_asked_no_more_than_max_retries_times),
         cmocka_unit_test_sim(fault_30_another_node_takes_the_control_connection_at_once),
         cmocka_unit_test_sim(fault_30_the_control_node_dies_while_it_is_asked),
+        cmocka_unit_test_sim(C1_a_node_that_never_tells_of_the_cluster_is_told_apart_from_one_that_is_down),
         cmocka_unit_test_sim(fault_30_a_node_that_does_not_answer_questions_is_not_asked_for_ever),
         cmocka_unit_test_sim(fault_31_a_flood_of_events_leads_to_few_questions),
         cmocka_unit_test_sim(fault_31_a_flood_while_a_question_hangs_is_followed_up),
