@@ -205,6 +205,22 @@ CQLUA_EXPORT int cqlua_consistency_parse(const char *name);
 
 enum { CQLUA_DEFAULT = 0, CQLUA_YES = 1, CQLUA_NO = 2 };
 
+/* How much is logged: each level includes those before it. */
+enum cqlua_log_level { CQLUA_LOG_NONE, CQLUA_LOG_ERROR, CQLUA_LOG_WARN, CQLUA_LOG_INFO, CQLUA_LOG_DEBUG };
+/* "warn" and the like; NULL if unknown / -1 if unknown. */
+CQLUA_EXPORT const char *cqlua_log_level_name(int level);
+CQLUA_EXPORT int cqlua_log_level_parse(const char *name);
+
+/* One record of the log: a line of printable text, without credentials, bind values, or what follows PASSWORD in a statement. */
+struct cqlua_log {
+    enum cqlua_log_level level;
+    int64_t time_us;  /* since 1970 */
+    const char *node; /* whom it is about, or NULL */
+    const char *message;
+    uint32_t suppressed; /* records like it, about the same node, that were left out before it */
+};
+typedef void cqlua_log_fn(void *arg, const struct cqlua_log *record);
+
 /* What the server's certificate must say, besides coming from an authority that is trusted. */
 enum cqlua_tls_identity {
     CQLUA_TLS_ADDRESS, /* the contact point's name if it was one; else, and for peers, the node's IP address */
@@ -231,10 +247,12 @@ struct cqlua_options {
     int ask_credentials;        /* 1: each connection that must authenticate asks the opening queue (CQLUA_ASK_CREDENTIALS) */
     int allow_plaintext_auth;   /* 1: a password may travel unencrypted beyond loopback */
     const char *authenticators; /* class names, commas between, that may get the password besides Cassandra's own */
-    int protocol_version;       /* 0: negotiate from the highest; 3, 4, 5: exactly this */
-    int32_t connect_timeout_ms; /* 10,000: from open until the first connection is ready, retries included */
-    int32_t request_timeout_ms; /* 10,000 (30,000 for schema statements) */
-    int32_t attempt_timeout_ms; /* a third of the request's timeout */
+    const char *sasl_authenticators; /* class names, commas between, whose every step asks the opening queue (CQLUA_ASK_SASL) */
+    int require_auth;                /* 1: a server that asks for no authentication is refused; else the log warns of it */
+    int protocol_version;            /* 0: negotiate from the highest; 3, 4, 5: exactly this */
+    int32_t connect_timeout_ms;      /* 10,000: from open until the first connection is ready, retries included */
+    int32_t request_timeout_ms;      /* 10,000 (30,000 for schema statements) */
+    int32_t attempt_timeout_ms;      /* a third of the request's timeout */
     int32_t heartbeat_interval_ms, heartbeat_timeout_ms; /* 10,000 of silence; 5,000 to answer */
     int32_t reconnect_min_ms, reconnect_max_ms;          /* 1,000 and 60,000: exponential, with jitter */
     int32_t connections_min, connections_max;            /* 1 and 4 for each node */
@@ -254,6 +272,9 @@ struct cqlua_options {
     int throw_on_overload;             /* 1: an overloaded server answers `overloaded` instead of reading more slowly */
     struct cqlua_allocator allocator;  /* malloc */
     struct cqlua_transport *transport; /* NULL: sockets and c-ares on the loop; see <cqlua/transport.h> */
+    int log_level;                     /* enum cqlua_log_level: WARN with on_log, else NONE */
+    cqlua_log_fn *on_log;              /* hears the log, in the loop's turn. NULL: the opening queue gets it (CQLUA_LOG) */
+    void *log_arg;
     int tls;                           /* 1: TLS on every connection, never without, whatever the transport (docs/tls.md) */
     const char *tls_ca_file;           /* authorities that are trusted, PEM; none of the three: those of the system */
     const char *tls_ca_dir;            /* a directory of them, made by `openssl rehash` */
@@ -279,6 +300,7 @@ struct cqlua_session;
 struct cqlua_prepared;
 struct cqlua_result;
 struct cqlua_queue;
+struct cqlua_asked;
 struct cqlua_statement;
 struct cqlua_column;
 
@@ -579,13 +601,17 @@ CQLUA_EXPORT void cqlua_batch_dispose(struct cqlua_batch *batch);
 
 /* --- completions ----------------------------------------------------------------------------------------------------------- */
 
-enum cqlua_completion_kind { CQLUA_RESULT, CQLUA_PREPARED, CQLUA_OPENED, CQLUA_CLOSED, CQLUA_ASK };
+enum cqlua_completion_kind { CQLUA_RESULT, CQLUA_PREPARED, CQLUA_OPENED, CQLUA_CLOSED, CQLUA_ASK, CQLUA_LOG };
 enum cqlua_question {
     CQLUA_ASK_NOTHING,
     CQLUA_ASK_CREDENTIALS,
+    CQLUA_ASK_SASL,
     CQLUA_ASK_RETRY, /* `error` says how the attempt failed, `tag` is the request's. Not asked about a request that may have been
                         executed and is not idempotent, nor after max_retries; without an answer the default holds */
 };
+/* Where a SASL exchange stands: the first token is wanted (it may be empty); the server answered with a challenge; the server has
+ * accepted, and any token as the answer says that so does the mechanism. */
+enum cqlua_sasl_step { CQLUA_SASL_START, CQLUA_SASL_CHALLENGE, CQLUA_SASL_SUCCESS };
 
 struct cqlua_completion {
     uint64_t tag;
@@ -593,10 +619,16 @@ struct cqlua_completion {
     enum cqlua_completion_kind kind;
     enum cqlua_question question;    /* kind CQLUA_ASK */
     uint32_t attempts;               /* CQLUA_ASK_RETRY: that were made */
-    const char *asked_by;            /* the node that a question is about; until the completion is released */
+    const char *asked_by;            /* the node that a question is about; as what follows, until the completion is released */
+    enum cqlua_sasl_step step;       /* CQLUA_ASK_SASL */
+    const char *authenticator;       /* the server's class that asks */
+    struct cqlua_slice challenge;    /* CQLUA_ASK_SASL: what the server said; base NULL: nothing */
+    int64_t exchange;                /* the same for all questions of one connection */
+    struct cqlua_asked *asked;       /* what holds them */
     struct cqlua_result *result;     /* kind CQLUA_RESULT without an error */
     struct cqlua_prepared *prepared; /* kind CQLUA_PREPARED without an error */
     struct cqlua_error *error;       /* NULL: success */
+    struct cqlua_log *log;           /* kind CQLUA_LOG; it may still come after CQLUA_CLOSED */
     struct cqlua_session *session;   /* of no use once it has been freed */
 };
 
@@ -615,6 +647,7 @@ enum cqlua_retry { CQLUA_RETRY_DEFAULT, CQLUA_RETRY_SAME, CQLUA_RETRY_NEXT, CQLU
 
 struct cqlua_reply {
     const char *username, *password; /* CQLUA_ASK_CREDENTIALS: NULL username: none, which fails the connection */
+    struct cqlua_slice token;        /* CQLUA_ASK_SASL: base NULL: none, which fails the connection */
     enum cqlua_retry retry;          /* CQLUA_ASK_RETRY: at the same node, at the next, not at all, or what the table says */
 };
 /* Answers a question: 0, or MISUSE if nobody waits for it any more. */

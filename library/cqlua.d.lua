@@ -21,6 +21,31 @@ function auth.plain(user, password) end
 
 ---@class cqlua.auth.plain
 
+---Asked for user and password at each connection; may wait.
+---@alias cqlua.auth.asked fun(node: string): string?, string?
+
+---@class cqlua.auth.mechanism
+---@field class string|string[] the server's authenticators that it is for: no other gets anything
+---@field start fun(node: string, class: string): string?, any the first token, and the exchange's state; or nil, err
+---@field challenge (fun(state: any, token: string?): string?, any)? the next token; or nil, err
+---@field success (fun(state: any, token: string?): boolean?, any)? false refuses the server
+
+---A SASL mechanism of your own. Its functions may wait.
+---@param mechanism cqlua.auth.mechanism
+---@return cqlua.auth.sasl
+function auth.sasl(mechanism) end
+
+---@class cqlua.auth.sasl
+
+---@alias cqlua.log.level "error"|"warn"|"info"|"debug"
+
+---@class cqlua.log.record
+---@field level cqlua.log.level
+---@field time number seconds since 1970
+---@field node string? whom it is about
+---@field message string one line of printable text
+---@field suppressed integer records like it that were left out before it
+
 ---@alias cqlua.consistency
 ---| "any"
 ---| "one"
@@ -93,7 +118,7 @@ function auth.plain(user, password) end
 ---@field discovery boolean? false: no other nodes than the contact points
 ---@field port integer? 9042
 ---@field keyspace string?
----@field auth cqlua.auth.plain|(fun(node: string): string?, string?)|nil a function is asked for each connection, and may wait
+---@field auth cqlua.auth.plain|cqlua.auth.sasl|cqlua.auth.asked|nil
 ---@field connect_timeout number? seconds; 10
 ---@field request_timeout number? seconds; 10 (30 for schema statements)
 ---@field attempt_timeout number? seconds; a third of request_timeout
@@ -113,6 +138,8 @@ function auth.plain(user, password) end
 ---@field max_frame_bytes integer? 256 MiB
 ---@field on_full "wait"|"fail"|nil "wait"
 ---@field allow_plaintext_auth boolean? a password may travel unencrypted beyond loopback
+---@field require_auth boolean? refuses a server that asks for no authentication although credentials are set
+---@field log cqlua.log.level|false|(fun(record: cqlua.log.record))|nil "warn", to standard error; a function must not wait
 ---@field authenticators string[]? classes that may get the password besides Cassandra's own
 ---@field tls boolean|cqlua.options.tls|nil encrypt every connection, and verify the server
 

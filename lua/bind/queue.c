@@ -253,25 +253,61 @@ static void push_prepared(lua_State *L, struct cqlua_completion *done)
     lua_pushnil(L);
 }
 
-/* { question =, id =, node = }; about a retry also tag =, attempts = and error = */
+static void set_text(lua_State *L, const char *field, const char *text)
+{
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, field);
+}
+
+static void set_number(lua_State *L, const char *field, lua_Number number)
+{
+    lua_pushnumber(L, number);
+    lua_setfield(L, -2, field);
+}
+
+static const char *question_name(const struct cqlua_completion *done)
+{
+    static const char *const steps[] = {"start", "challenge", "success"};
+    if (done->question == CQLUA_ASK_RETRY) return "retry";
+    return done->question == CQLUA_ASK_SASL ? steps[done->step] : "credentials";
+}
+
+static void set_retry(lua_State *L, const struct cqlua_completion *done)
+{
+    set_number(L, "tag", (lua_Number)done->tag);
+    set_number(L, "attempts", (lua_Number)done->attempts);
+    bind_push_error(L, done->error);
+    lua_setfield(L, -2, "error");
+}
+
+/* { question =, id =, node =, authenticator =, exchange =, challenge = }: `question` is "credentials", SASL's "start",
+ * "challenge" or "success", or "retry", which has tag =, attempts = and error =. */
 static void push_question(lua_State *L, const struct cqlua_completion *done)
 {
-    static const char *const names[] = {"unknown", "credentials", "retry"};
     lua_createtable(L, 0, 6);
-    lua_pushstring(L, names[done->question]);
-    lua_setfield(L, -2, "question");
+    set_text(L, "question", question_name(done));
     lua_pushlstring(L, (const char *)&done->id, sizeof done->id);
     lua_setfield(L, -2, "id");
-    lua_pushstring(L, done->asked_by);
-    lua_setfield(L, -2, "node");
-    if (done->question == CQLUA_ASK_RETRY) {
-        lua_pushinteger(L, (lua_Integer)done->tag);
-        lua_setfield(L, -2, "tag");
-        lua_pushinteger(L, (lua_Integer)done->attempts);
-        lua_setfield(L, -2, "attempts");
-        bind_push_error(L, done->error);
-        lua_setfield(L, -2, "error");
+    set_text(L, "node", done->asked_by);
+    if (done->authenticator != NULL) set_text(L, "authenticator", done->authenticator);
+    set_number(L, "exchange", (lua_Number)done->exchange);
+    if (done->question == CQLUA_ASK_RETRY) set_retry(L, done);
+    if (done->challenge.base != NULL) {
+        lua_pushlstring(L, done->challenge.base, done->challenge.len);
+        lua_setfield(L, -2, "challenge");
     }
+    lua_pushnil(L);
+}
+
+/* { level =, time =, node =, message =, suppressed = } */
+static void push_log(lua_State *L, const struct cqlua_log *record)
+{
+    lua_createtable(L, 0, 5);
+    set_text(L, "level", cqlua_log_level_name((int)record->level));
+    set_number(L, "time", (lua_Number)record->time_us / 1e6);
+    set_text(L, "node", record->node);
+    set_text(L, "message", record->message);
+    set_number(L, "suppressed", (lua_Number)record->suppressed);
     lua_pushnil(L);
 }
 
@@ -284,12 +320,14 @@ static lua_Integer serial_of(const struct bind_queue *queue, const struct cqlua_
     return owner == NULL ? 0 : (lua_Integer)owner->serial;
 }
 
-/* An event of a session: its negative serial, then "opened" or "closed" (or nil, err), or a question. */
+/* An event of a session: its negative serial, then "opened" or "closed" (or nil, err), a question, or a record of the log. */
 static void push_event(lua_State *L, const struct bind_queue *queue, const struct cqlua_completion *done)
 {
     lua_pushinteger(L, -serial_of(queue, done));
     if (done->kind == CQLUA_ASK) {
         push_question(L, done);
+    } else if (done->kind == CQLUA_LOG) {
+        push_log(L, done->log);
     } else if (done->kind == CQLUA_OPENED && done->error != NULL) {
         lua_pushnil(L);
         bind_push_error(L, done->error);
@@ -356,7 +394,7 @@ static int queue_take(lua_State *L)
     lua_settop(L, TOP);
     while (queue->batch_next < queue->batch_count) {
         struct cqlua_completion *done = &queue->batch[queue->batch_next];
-        int is_event = done->kind == CQLUA_OPENED || done->kind == CQLUA_CLOSED || done->kind == CQLUA_ASK;
+        int is_event = done->kind != CQLUA_RESULT && done->kind != CQLUA_PREPARED;
         if (is_event) push_event(L, queue, done);
         else push_answer(L, queue, done, &loaded);
         store(L, TOP + 1, 3 * n + 1);

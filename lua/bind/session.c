@@ -55,6 +55,17 @@ static int is_true(lua_State *L, int table, const char *field)
     return flag;
 }
 
+static void read_auth(lua_State *L, int table, struct cqlua_options *opt)
+{
+    opt->username = bind_text_field(L, table, "username", NULL);
+    opt->password = bind_text_field(L, table, "password", NULL);
+    opt->authenticators = bind_text_field(L, table, "authenticators", NULL);
+    opt->sasl_authenticators = bind_text_field(L, table, "sasl_authenticators", NULL);
+    opt->ask_credentials = is_true(L, table, "ask_credentials");
+    opt->allow_plaintext_auth = is_true(L, table, "allow_plaintext_auth");
+    opt->require_auth = is_true(L, table, "require_auth");
+}
+
 static void read_tls(lua_State *L, int table, struct cqlua_options *opt)
 {
     const char *identity = bind_text_field(L, table, "tls_identity", NULL);
@@ -81,26 +92,24 @@ static void read_tls(lua_State *L, int table, struct cqlua_options *opt)
 static void read_options(lua_State *L, int table, struct cqlua_options *opt)
 {
     const char *consistency = bind_text_field(L, table, "consistency", NULL);
+    const char *log_level = bind_text_field(L, table, "log_level", NULL);
     cqlua_options_init(opt);
     read_times(L, table, opt);
     read_limits(L, table, opt);
+    read_auth(L, table, opt);
     read_tls(L, table, opt);
     opt->contact_points = bind_text_field(L, table, "contact_points", NULL);
     opt->keyspace = bind_text_field(L, table, "keyspace", NULL);
+    opt->log_level = log_level != NULL ? cqlua_log_level_parse(log_level) : CQLUA_LOG_NONE;
     opt->discovery = is_true(L, table, "no_discovery") ? CQLUA_NO : CQLUA_DEFAULT;
     opt->local_dc = bind_text_field(L, table, "local_dc", NULL);
     opt->local_rack = bind_text_field(L, table, "local_rack", NULL);
     opt->remote_dcs = is_true(L, table, "remote_dcs");
     opt->allow_nodes = bind_text_field(L, table, "allow_nodes", NULL);
     opt->deny_nodes = bind_text_field(L, table, "deny_nodes", NULL);
-    opt->authenticators = bind_text_field(L, table, "authenticators", NULL);
-    opt->username = bind_text_field(L, table, "username", NULL);
-    opt->password = bind_text_field(L, table, "password", NULL);
     opt->port = (uint16_t)bind_int_field(L, table, "port", 0);
     opt->protocol_version = bind_int_field(L, table, "protocol_version", 0);
     opt->consistency = consistency != NULL ? cqlua_consistency_parse(consistency) : 0;
-    opt->ask_credentials = is_true(L, table, "ask_credentials");
-    opt->allow_plaintext_auth = is_true(L, table, "allow_plaintext_auth");
     opt->compression = bind_text_field(L, table, "compression", NULL);
     opt->application_name = bind_text_field(L, table, "application_name", NULL);
     opt->application_version = bind_text_field(L, table, "application_version", NULL);
@@ -339,22 +348,41 @@ static int session_cancel(lua_State *L)
     return 0;
 }
 
-/* answer(session, question, user, password): user nil means none. */
-static int session_answer(lua_State *L)
+/* Answers the question at stack index 2; nothing is copied on the way. Gives whether somebody still waited for it. */
+static int answer(lua_State *L, const struct cqlua_reply *reply)
 {
     struct bind_session *session = bind_check_session(L, 1);
-    static const char *const retries[] = {"default", "same", "next", "fail", NULL};
-    struct cqlua_reply answer = {NULL, NULL, CQLUA_RETRY_DEFAULT};
     size_t len;
     const char *id = luaL_checklstring(L, 2, &len);
     int64_t question;
-    answer.username = luaL_optstring(L, 3, NULL);
-    answer.password = luaL_optstring(L, 4, NULL);
-    answer.retry = (enum cqlua_retry)luaL_checkoption(L, 5, "default", retries);
     if (session->session == NULL || len != sizeof question) return 0;
     memcpy(&question, id, sizeof question);
-    lua_pushboolean(L, cqlua_answer(session->session, question, &answer) == 0);
+    lua_pushboolean(L, cqlua_answer(session->session, question, reply) == 0);
     return 1;
+}
+
+/* answer(session, question, user, password): user nil means none. */
+static int session_answer(lua_State *L)
+{
+    struct cqlua_reply reply = {.username = luaL_optstring(L, 3, NULL), .password = luaL_optstring(L, 4, NULL)};
+    return answer(L, &reply);
+}
+
+/* answer_retry(session, question, decision) */
+static int session_answer_retry(lua_State *L)
+{
+    static const char *const decisions[] = {"default", "same", "next", "fail", NULL};
+    struct cqlua_reply reply = {.retry = (enum cqlua_retry)luaL_checkoption(L, 3, "default", decisions)};
+    return answer(L, &reply);
+}
+
+/* answer_token(session, question, token): nil means none. */
+static int session_answer_token(lua_State *L)
+{
+    struct cqlua_reply reply = {.username = NULL};
+    reply.token.base = luaL_optlstring(L, 3, NULL, &reply.token.len);
+    if (reply.token.base == NULL) reply.token.len = 0;
+    return answer(L, &reply);
 }
 
 /* --- close ------------------------------------------------------------------------------------------------------------------ */
@@ -515,6 +543,8 @@ static const luaL_Reg functions[] = {
     {"use", session_use},
     {"cancel", session_cancel},
     {"answer", session_answer},
+    {"answer_token", session_answer_token},
+    {"answer_retry", session_answer_retry},
     {"session_warning", session_warning},
     {NULL, NULL},
 };

@@ -14,7 +14,7 @@ local cqlua = {
   -- sessions
   connect = session.connect,
   options = options.build,
-  auth = { plain = auth.plain },
+  auth = { plain = auth.plain, sasl = auth.sasl },
   -- tasks
   run = task.run,
   spawn = task.spawn,

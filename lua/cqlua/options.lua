@@ -4,13 +4,14 @@
 local core = require "cqlua.core"
 local credentials = require "cqlua.auth"
 local errors = require "cqlua.error"
+local logs = require "cqlua.log"
 
 local M = {}
 
 -- What api.md names and this version does not have. As options: refused by name.
 local LATER = {
-  connect = "profiles slow_query log paging_secret "
-    .. "max_result_bytes translate_address require_auth profile",
+  connect = "profiles slow_query paging_secret "
+    .. "max_result_bytes translate_address profile",
   call = "page_token node profile routing_key lazy",
 }
 LATER.stream = LATER.call .. " max_buffer_bytes"
@@ -190,7 +191,12 @@ local STREAM = extend(CALL, {
 
 local function auth(value)
   if type(value) == "function" or credentials.is(value) then return value end
-  return nil, "cqlua.auth.plain(user, password), or a function that returns both"
+  return nil, "cqlua.auth.plain(user, password), cqlua.auth.sasl { ... }, or a function that returns user and password"
+end
+
+local function log(value)
+  if logs.is(value) then return value end
+  return nil, '"error", "warn", "info", "debug", false, or a function'
 end
 
 -- The options of `tls`, and what identity may be besides a list of names.
@@ -253,7 +259,7 @@ local CONNECT = {
   load_balancing = { load_balancing },
   port = { count, max = 65535 },
   keyspace = { keyspace },
-  auth = { auth },
+  auth = { auth, is_secret = true },
   request_timeout = { seconds, max = 300 },
   attempt_timeout = { seconds, max = 300 },
   connect_timeout = { seconds, max = 300 },
@@ -275,6 +281,8 @@ local CONNECT = {
   max_frame_bytes = { count, min = 4096 },
   on_full = { choice, of = { wait = true, fail = true } },
   allow_plaintext_auth = { flag },
+  require_auth = { flag },
+  log = { log },
   authenticators = { words },
   compression = { compression },
   application = { application },

@@ -3,6 +3,7 @@
 local auth = require "cqlua.auth"
 local core = require "cqlua.core"
 local errors = require "cqlua.error"
+local log = require "cqlua.log"
 local options = require "cqlua.options"
 local request = require "cqlua.request"
 local result = require "cqlua.result"
@@ -468,21 +469,28 @@ local function answer_retry(self, question)
   elseif decision ~= nil and not DECISIONS[decision] then
     task.report(('cqlua: the function given as `retry` gave %s: "same", "next" or "fail" expected'):format(tostring(decision)))
   end
-  core.answer(self._core, question.id, nil, nil, ok and DECISIONS[decision] and decision or "default")
+  core.answer_retry(self._core, question.id, ok and DECISIONS[decision] and decision or "default")
   task.submitted()
 end
 
--- A task: the function may itself wait.
+-- A task: the user's function may itself wait. What it raised is reported; the server's side sees only that it failed.
 local function answer_question(self, question)
   if question.question == "retry" then return answer_retry(self, question) end
-  local user, password, err = credentials_of(self._ask, question.node)
-  core.answer(self._core, question.id, user, password)
+  local user, password, token, err
+  if question.question == "credentials" then
+    user, password, err = credentials_of(self._auth, question.node)
+    core.answer(self._core, question.id, user, password)
+  else
+    token, err = auth.respond(self._auth, self._exchanges, question)
+    core.answer_token(self._core, question.id, token)
+  end
   task.submitted()
   if err then task.report(err) end
 end
 
 function methods:_on_event(value, err)
   if type(value) == "table" then
+    if value.level then return self._log(value) end
     task.spawn(answer_question, self, value)
     return
   end
@@ -499,7 +507,7 @@ local function comma_list(list)
   return list
 end
 
-local function core_options(checked)
+local function core_options(checked, log_level)
   local opt = {}
   for name, value in pairs(checked) do opt[name] = value end
   for name, value in pairs(checked.tls or {}) do opt[name] = value end
@@ -514,10 +522,10 @@ local function core_options(checked)
   if reconnect then opt.reconnect_min, opt.reconnect_max = reconnect[1], reconnect[2] end
   if connections then opt.connections_min, opt.connections_max = connections[1], connections[2] end
   if checked.max_retries == 0 then opt.max_retries = -1 end
-  if type(checked.auth) == "function" then opt.ask_credentials = true
-  elseif checked.auth then opt.username, opt.password = auth.reveal(checked.auth) end
+  if checked.auth then auth.fill(opt, checked.auth) end
   local application = checked.application
   if application then opt.application_name, opt.application_version = application.name, application.version end
+  opt.log_level = log_level
   opt.server_timestamps = checked.timestamps == "server"
   opt.defaults = options.to_core { bigint = checked.bigint, nil_as = checked.nil_as, retry = checked.retry,
     serial_consistency = checked.serial_consistency }
@@ -538,31 +546,26 @@ local function new(checked)
     _opened = false, -- true, or the error
     _ended = false,
     _waiters = {},
-    _ask = type(checked.auth) == "function" and checked.auth or false,
+    _auth = checked.auth or false,
+    _exchanges = {}, -- of SASL, by their numbers
+    _log = false,
     _on_full = checked.on_full or "wait",
     _retry = checked.retry or false,
     _request_timeout = checked.request_timeout or REQUEST_SECONDS,
   }, Session)
 end
 
-local is_warned = false
-
--- Says on standard error, once, what is unsafe in the options.
-local function warn(text)
-  if text and not is_warned then io.stderr:write("cqlua: warning: ", text, "\n") end
-  is_warned = is_warned or text ~= nil
-end
-
 -- Opens a session from checked options, without waiting: nil, err if an option is refused.
 function M.open(checked)
   local self = new(checked)
+  local level
+  level, self._log = log.choose(checked.log)
   local host = task.host()
   local drive = host.pump and host.pump() or host.loop()
-  local handle, serial = core.session_open(drive, request.queue, core_options(checked))
+  local handle, serial = core.session_open(drive, request.queue, core_options(checked, level))
   if not handle and serial.name == "misuse" then errors.misuse("connect: %s", serial.message) end
   if not handle then return nil, serial end
   self._core = handle
-  warn(core.session_warning(handle))
   request.add_session(serial, self)
   return self
 end

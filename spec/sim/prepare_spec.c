@@ -308,9 +308,34 @@ static void R2_results_of_the_same_columns_have_one_shape(void **state)
     for (int i = 1; i < 3; i++) assert_true(cqlua_result_shape(sim_call(sim, calls[i])->result) == shape);
 }
 
+/* --- fault 39 -------------------------------------------------------------------------------------------------------------- */
+
+static void fault_39_a_node_that_comes_up_is_told_the_statements_in_use_a_few_at_a_time(void **state)
+{
+    struct sim *sim = *state;
+    struct cqlua_prepared *prepared[20];
+    char text[64];
+    sim->options.reconnect_max_ms = 1000;
+    sim_connect(sim, 2);
+    for (int i = 0; i < 20; i++) {
+        snprintf(text, sizeof text, "INSERT INTO t%d (x) VALUES (?)", i);
+        prepared[i] = sim_wait(sim, sim_prepare(sim, text))->prepared;
+    }
+    struct sim_node *node = &sim->nodes[1];
+    sim_node_forget(node);
+    int before = node->prepares;
+    sim_node_cut(node, "Connection reset by peer");
+    sim_run_for(sim, 5000000);
+    assert_int_equal(node->prepares - before, 20);
+    int told = node->prepares;
+    for (int i = 0; i < 20; i++) sim_assert_answer(sim, sim_execute(sim, prepared[i], NULL));
+    assert_int_equal(node->prepares, told); /* no request met one that was not there */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_sim(fault_39_a_node_that_comes_up_is_told_the_statements_in_use_a_few_at_a_time),
         cmocka_unit_test_sim(Q3_concurrent_prepares_of_one_text_share_one_request),
         cmocka_unit_test_sim(Q3_prepared_statements_are_cached),
         cmocka_unit_test_sim(Q3_the_cache_is_by_keyspace_and_text),

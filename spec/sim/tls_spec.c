@@ -120,11 +120,14 @@ static void SEC1_the_insecure_option_is_warned_of(void **state)
 {
     struct sim *sim = *state;
     sim->options.tls = sim->options.tls_insecure_skip_verify = 1;
+    sim->options.log_level = CQLUA_LOG_WARN;
     sim->nodes[0].is_mute = true;
     sim_open(sim, 1);
     assert_int_equal(sim->open_code, 0);
     assert_false(sim->session->cluster.connections.is_verified);
     assert_non_null(strstr(cqlua_session_warning(sim->session), "insecure_skip_verify"));
+    sim_run_for(sim, 1000000);
+    assert_int_equal(sim_logged(sim, "insecure_skip_verify"), 1);
 }
 
 static bool cuts(struct sim_message *message)

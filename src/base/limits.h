@@ -33,6 +33,9 @@ enum {
     /* the cluster */
     LIMIT_NODES = 4096,
     LIMIT_EVENTS = 256, /* of servers, that nobody has looked at yet */
+    WARM_STATEMENTS = 256, /* that a node is told again when it comes up, the most recently used; */
+    WARM_CONCURRENCY = 4,  /* so many at a time, */
+    WARM_PAUSE_MAX = 500,  /* after a random pause */
     CONTROL_TIMEOUT = 5000,
     AGREEMENT_TIMEOUT = 10000, /* of the nodes about the schema */
     AGREEMENT_PAUSE_MS = 200,
@@ -57,10 +60,20 @@ enum {
     LIMIT_ERROR_TEXT = 4096, /* bytes kept of a server's message */
     LIMIT_CLASS_NAME = 4096, /* an authenticator's or a custom type's class */
     LIMIT_CREDENTIAL = 4096,
+    LIMIT_SASL_TOKEN = 64 * 1024,
     LIMIT_STARTUP_OPTIONS = 8,
     LIMIT_STARTUP_TEXT = 1024, /* bytes of an application's name, its version, a client's id */
     LIMIT_PAYLOAD = 65535,     /* entries of a custom payload */
     LIMIT_BATCH = 65535,       /* statements of a batch */
+
+    /* the log */
+    LIMIT_LOG_RECORDS = 256, /* waiting to be taken */
+    LIMIT_LOG_TEXT = 1024,   /* bytes of a message */
+    LIMIT_LOG_CQL = 256,     /* of a statement in it */
+    LIMIT_LOG_WARNING = 512, /* of a server's warning in it */
+    LIMIT_LOG_PLACES = 32,   /* formats and nodes whose repeats are counted */
+    LOG_WINDOW = 10000,      /* in which one of them gets no more than LOG_BURST records */
+    LOG_BURST = 5,
 
     /* the codec */
     LIMIT_NESTING = 32,

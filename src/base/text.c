@@ -23,6 +23,11 @@ void text_unref(struct text *text)
     if (text != NULL && --text->refs == 0) memory_free(text->memory, text, sizeof *text + text->len + 1);
 }
 
+void text_wipe(struct text *text)
+{
+    if (text != NULL) memory_wipe(text->chars, text->len);
+}
+
 struct cqlua_slice text_slice(const struct text *text)
 {
     return text == NULL ? slice(NULL, 0) : slice(text->chars, text->len);

@@ -15,6 +15,7 @@ struct text {
 struct text *text_new(struct memory *memory, struct cqlua_slice chars);
 struct text *text_ref(struct text *text); /* NULL is harmless, here and below */
 void text_unref(struct text *text);
+void text_wipe(struct text *text); /* overwrites a secret (SEC7); text_unref is still to come */
 bool text_equal(const struct text *a, const struct text *b);
 struct cqlua_slice text_slice(const struct text *text); /* base NULL for NULL */
 

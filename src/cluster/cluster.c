@@ -13,6 +13,7 @@ void cluster_init(struct cluster *cluster, struct memory *memory, const struct c
     cluster->version = options->protocol_version != 0 ? options->protocol_version : PROTOCOL_HIGHEST;
     wheel_init(&cluster->wheel, now_us);
     timer_init(&cluster->timer, TIMER_CLUSTER);
+    log_init(&cluster->log, memory, options->log_level);
     cluster->connections.memory = memory;
     cluster->connections.wheel = &cluster->wheel;
     struct list *lists[] = {&cluster->nodes,
@@ -23,6 +24,7 @@ void cluster_init(struct cluster *cluster, struct memory *memory, const struct c
                             &cluster->in_flight,
                             &cluster->completed,
                             &cluster->asking_retries,
+                            &cluster->cold,
                             &cluster->asking,
                             &cluster->dead,
                             &cluster->connections.answers,
@@ -53,6 +55,7 @@ void cluster_connect(struct cluster *cluster, struct text *keyspace, int64_t now
 static void close_pool(struct node *node)
 {
     wheel_cancel(&node->cluster->wheel, &node->timer);
+    warm_stop(node);
     for (struct list *at = node->links.next; at != &node->links; at = at->next)
         connection_fail(&container_of(at, struct cqlua_link, link)->connection, CQLUA_ECLOSED, "the session was closed");
 }
@@ -201,6 +204,7 @@ bool cluster_fire(struct cluster *cluster, struct timer *timer, int64_t now_us)
     case TIMER_TOPOLOGY:
     case TIMER_SCHEMA:
     case TIMER_CONTROL: control_fire(&cluster->control, timer); break;
+    case TIMER_WARM: warm_time(container_of(timer, struct node, warm.timer)); break;
     case TIMER_AGREEMENT: agreement_time(&cluster->agreement); break;
     default: return false;
     }

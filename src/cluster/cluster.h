@@ -8,6 +8,7 @@
 #ifndef CQLUA_CLUSTER_CLUSTER_H
 #define CQLUA_CLUSTER_CLUSTER_H
 
+#include "base/log.h"
 #include "base/random.h"
 #include "cluster/address.h"
 #include "cluster/agreement.h"
@@ -15,6 +16,7 @@
 #include "cluster/plan.h"
 #include "cluster/request.h"
 #include "cluster/retry.h"
+#include "cluster/warm.h"
 
 enum cluster_state { CLUSTER_CONNECTING, CLUSTER_UP, CLUSTER_FAILED, CLUSTER_CLOSED };
 
@@ -27,6 +29,7 @@ enum {
     TIMER_SCHEMA,
     TIMER_CONTROL,
     TIMER_AGREEMENT,
+    TIMER_WARM,
 }; /* further owners start at 32 */
 
 /* A node is known by its host id, once the cluster has told it; its address is an attribute. One pool of connections belongs to
@@ -54,6 +57,7 @@ struct node {
     int64_t tried_us, failed_us; /* when the last attempt to connect began, and when one last failed */
     struct timer timer;          /* the next attempt */
     struct list repreparing;     /* struct reprepare */
+    struct warm warm;
 };
 
 /* One connection of a pool, and the transport's pipe below it. */
@@ -70,6 +74,7 @@ struct cqlua_link {
     bool is_write_blocked; /* the pipe took less than was given: wait for cqlua_link_writable */
     uint32_t answers_seen; /* of the connection's */
     int64_t question;      /* EXPECT_CREDENTIALS: the owner's, 0 if none was asked */
+    int64_t exchange;      /* its first question; 0: none yet */
 };
 
 /* A contact point: a name, or an address, which needs no resolver. */
@@ -89,7 +94,8 @@ struct cluster_options {
     int64_t connect_timeout_us, reconnect_min_us, reconnect_max_us;
     uint32_t connections_min, connections_max;
     bool uses_server_timestamps; /* requests carry none of their own */
-    bool has_discovery;          /* other nodes than the contact points are found */
+    enum cqlua_log_level log_level;
+    bool has_discovery; /* other nodes than the contact points are found */
 };
 
 struct cluster {
@@ -117,12 +123,15 @@ struct cluster {
     struct timer timer;                                   /* CONNECTING: the deadline */
     struct failure failure;                               /* FAILED: why */
     struct list submitted, waiting, in_flight, completed; /* requests */
+    struct list cold;                                     /* nodes that have come up: the owner gives warm_begin its statements */
     struct list asking_retries;                           /* requests: the owner asks, and gives request_decided the answer */
     uint32_t waiting_count, in_flight_count;              /* waiting: submitted ones too */
     struct list asking;                                   /* links that want credentials: the owner takes them out and asks */
     struct list dead; /* closed links: freed at the next turn, so that a caller may still look at its own */
     uint32_t links_count;
-    bool is_unsettled; /* since requests were last assigned, some may have got somewhere to go, or nowhere any more */
+    struct log log;           /* the owner takes its records, and sets how far the wall clock is ahead */
+    bool is_open_server_told; /* the log says that a server asks for no authentication */
+    bool is_unsettled;        /* since requests were last assigned, some may have got somewhere to go, or nowhere any more */
     uint64_t retries, timeouts, speculations; /* counters */
     int64_t now_us;                           /* of the present call */
     int64_t wall_us;                          /* the wall clock as the owner last told it */
@@ -204,6 +213,12 @@ void nodes_arrange(struct cluster *cluster); /* their distances, and the nodes t
 void nodes_down(struct cluster *cluster);    /* the last connection is lost: contact points are resolved again */
 void lookup_start(struct cqlua_lookup *lookup);
 void connecting_failed(struct cluster *cluster, bool is_deadline); /* unless some node may still come up */
+/* log.c */
+__attribute__((format(printf, 4, 5))) void log_at(struct cluster *cluster, enum cqlua_log_level level, const struct node *node,
+                                                  const char *format, ...);
+void log_node_failed(const struct node *node, bool was_ready); /* after it was scheduled anew */
+void log_connected(struct cqlua_link *link);
+void log_replaced(const struct cqlua_link *link);
 /* request.c */
 void requests_start(struct cluster *cluster);
 void requests_assign(struct cluster *cluster);
@@ -217,6 +232,8 @@ void request_enter_agreeing(struct cluster *cluster, struct request *request, st
 void request_agreed(struct cluster *cluster, struct request *request, bool is_agreed);
 void request_note_tried(struct request *request, const struct node *node);                /* plans pass over it */
 void request_drop_attempt(struct cluster *cluster, struct request *request, int outcome); /* nobody waits for it any more */
+bool request_warm(struct node *node,
+                  struct cqlua_prepared *prepared); /* prepares it there; false: it is on its way, or no memory */
 void requests_forget_node(struct cluster *cluster, struct node *node);
 
 #endif

@@ -34,6 +34,7 @@ struct node *node_add(struct cluster *cluster, const struct cqlua_address *addre
     timer_init(&node->timer, TIMER_NODE);
     list_init(&node->links);
     list_init(&node->repreparing);
+    warm_init(&node->warm);
     list_append(&cluster->nodes, &node->link);
     cluster->nodes_count++;
     return node;
@@ -43,6 +44,7 @@ void node_free(struct node *node)
 {
     struct cluster *cluster = node->cluster;
     list_remove(&node->link);
+    warm_dispose(node);
     if (!node->is_removed) cluster->nodes_count--;
     struct text *texts[] = {node->name, node->dc, node->rack, node->release_version};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) text_unref(texts[i]);
@@ -52,11 +54,13 @@ void node_free(struct node *node)
 void node_remove(struct node *node)
 {
     struct cluster *cluster = node->cluster;
+    log_at(cluster, CQLUA_LOG_INFO, node, "the node is not used any more: it is not in the cluster");
     node->is_removed = true;
     cluster->nodes_count--;
     list_remove(&node->link);
     list_append(&cluster->removed, &node->link);
     wheel_cancel(&cluster->wheel, &node->timer);
+    warm_stop(node);
     for (uint32_t i = 0; i < cluster->by_number_count; i++)
         if (cluster->by_number[i] == &node->plan) cluster->by_number[i] = NULL;
     node->plan.distance = DISTANCE_IGNORED; /* plans that still have it pass over it */
@@ -115,6 +119,7 @@ static void lookup_failed(struct cqlua_lookup *lookup, const char *reason)
     int64_t delay_us = backoff_delay_us(&cluster->random, ++lookup->failures, (int64_t)CONNECT_BACKOFF_MIN * 1000,
                                         cluster->options.reconnect_max_us);
     wheel_arm(&cluster->wheel, &lookup->timer, cluster->now_us + delay_us);
+    log_at(cluster, CQLUA_LOG_INFO, NULL, "the contact point %s was not resolved: %s", lookup->point.host, reason);
 }
 
 void lookup_start(struct cqlua_lookup *lookup)

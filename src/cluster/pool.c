@@ -54,6 +54,7 @@ void pool_open(struct node *node)
         schedule(node);
         return;
     }
+    log_at(cluster, CQLUA_LOG_DEBUG, node, "connecting");
     const struct cqlua_transport_ops *ops = cluster->transport.ops;
     int rc = ops->connect(cluster->transport.self, link, &node->address, &link->pipe);
     link->has_pipe = rc == 0;
@@ -159,11 +160,12 @@ static void became_ready(struct cqlua_link *link)
         return;
     }
     link->is_counted_ready = true;
-    node->ready_count++;
+    if (++node->ready_count == 1) warm_wanted(node);
     node->failures = 0;
     node->is_refused = node->is_replacing = false;
     node->failure.code = 0;
     cluster->is_version_agreed = true;
+    log_connected(link);
     node_changed(node);
     cluster_known(cluster);
     control_turn(&cluster->control);
@@ -208,6 +210,7 @@ static bool step_down(struct cqlua_link *link)
     int next = offered != 0 && offered < tried ? offered : tried - 1;
     if (next < PROTOCOL_LOWEST) return false;
     cluster->version = next;
+    log_at(cluster, CQLUA_LOG_INFO, link->node, "the server does not speak protocol v%d: trying v%d", tried, next);
     return true;
 }
 
@@ -240,6 +243,7 @@ static void node_failed(struct cqlua_link *link, bool was_ready)
     node->failures++;
     node->failed_us = node->cluster->now_us;
     schedule(node); /* also where others are ready: no more are opened before that time */
+    log_node_failed(node, was_ready);
     connecting_failed(node->cluster, false);
 }
 
@@ -249,6 +253,7 @@ static void follow_up(struct cqlua_link *link, bool was_ready)
     struct node *node = link->node;
     if (node->cluster->state > CLUSTER_UP || node->is_removed) return;
     bool is_on_purpose = link->connection.failure.code == 0 || is_use_refused(link, was_ready);
+    if (is_on_purpose) log_replaced(link);
     if (is_on_purpose) replace(node);
     else if (step_down(link)) pool_open(node);
     else node_failed(link, was_ready);

@@ -642,9 +642,18 @@ static struct reprepare *start_reprepare(struct cluster *cluster, struct node *n
     request->pinned = node;
     request->timeout_ms = request->attempt_timeout_ms = DEFAULT_REQUEST_TIMEOUT;
     request->retries_left = 0;
+    reprepare->home = node;
     list_append(&node->repreparing, &reprepare->link);
     cluster_submit(cluster, request);
     return reprepare;
+}
+
+bool request_warm(struct node *node, struct cqlua_prepared *prepared)
+{
+    if (find_reprepare(node, prepared) != NULL) return false; /* somebody was faster */
+    struct reprepare *reprepare = start_reprepare(node->cluster, node, prepared);
+    if (reprepare != NULL) reprepare->is_warming = true;
+    return reprepare != NULL;
 }
 
 /* Which of the request's statements the node has forgotten; NULL: none, or it was told often enough. */
@@ -717,8 +726,10 @@ static void end_reprepare(struct cluster *cluster, struct reprepare *reprepare)
         prepared_set_columns(request->prepared, request->result.prepared.columns, request->result.prepared.metadata_id);
     while (!list_is_empty(&reprepare->waiters))
         end_waiter(cluster, container_of(reprepare->waiters.next, struct request, link), reprepare);
+    struct node *node = reprepare->is_warming ? reprepare->home : NULL;
     request_dispose(request);
     memory_free(cluster->memory, reprepare, sizeof *reprepare);
+    if (node != NULL) warm_ended(node);
 }
 
 /* --- answers --------------------------------------------------------------------------------------------------------------- */

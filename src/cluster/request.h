@@ -101,6 +101,8 @@ struct reprepare {
     struct list link; /* in the node's list */
     struct request request;
     struct list waiters;
+    struct node *home; /* whose list it is in */
+    bool is_warming;   /* nobody waits: the node has come up (warm.h) */
 };
 
 #endif

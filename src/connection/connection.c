@@ -17,8 +17,8 @@ static const unsigned follows[] = {
     [CONNECTION_EXPECT_SUPPORTED] = BIT(CONNECTION_EXPECT_READY),
     [CONNECTION_EXPECT_READY] = BIT(CONNECTION_EXPECT_CREDENTIALS) | BIT(CONNECTION_EXPECT_AUTH) |
                                 BIT(CONNECTION_EXPECT_KEYSPACE) | BIT(CONNECTION_READY),
-    [CONNECTION_EXPECT_CREDENTIALS] = BIT(CONNECTION_EXPECT_AUTH),
-    [CONNECTION_EXPECT_AUTH] = BIT(CONNECTION_EXPECT_KEYSPACE) | BIT(CONNECTION_READY),
+    [CONNECTION_EXPECT_CREDENTIALS] = BIT(CONNECTION_EXPECT_AUTH) | BIT(CONNECTION_EXPECT_KEYSPACE) | BIT(CONNECTION_READY),
+    [CONNECTION_EXPECT_AUTH] = BIT(CONNECTION_EXPECT_CREDENTIALS) | BIT(CONNECTION_EXPECT_KEYSPACE) | BIT(CONNECTION_READY),
     [CONNECTION_EXPECT_KEYSPACE] = BIT(CONNECTION_READY),
     [CONNECTION_READY] = BIT(CONNECTION_SWITCHING) | BIT(CONNECTION_DRAINING),
     [CONNECTION_SWITCHING] = BIT(CONNECTION_READY) | BIT(CONNECTION_DRAINING),
@@ -55,11 +55,18 @@ int connection_init(struct connection *connection, struct connection_config *con
     return 0;
 }
 
-/* A password may have been in the output. */
+/* A password or a token may have been in the output. */
 static void wipe_output(struct connection *connection)
 {
     struct buffer *buffer = &connection->outbound.buffer;
     memory_wipe(buffer->base, buffer->capacity);
+}
+
+static void drop_challenge(struct connection *connection)
+{
+    text_wipe(connection->challenge);
+    text_unref(connection->challenge);
+    connection->challenge = NULL;
 }
 
 void connection_dispose(struct connection *connection)
@@ -74,7 +81,9 @@ void connection_dispose(struct connection *connection)
     streams_dispose(&connection->streams);
     text_unref(connection->keyspace);
     text_unref(connection->wanted);
-    connection->keyspace = connection->wanted = NULL;
+    text_unref(connection->authenticator);
+    drop_challenge(connection);
+    connection->keyspace = connection->wanted = connection->authenticator = NULL;
 }
 
 void connection_fail(struct connection *connection, int code, const char *text)
@@ -125,7 +134,10 @@ static void encode(struct connection *connection, const struct message *message)
     case OP_PREPARE: encode_prepare(buffer, version, message->text, message->keyspace); break;
     case OP_REGISTER: encode_register(buffer, message->events); break;
     case OP_STARTUP: encode_own_startup(buffer, connection); break;
-    case OP_AUTH_RESPONSE: put_plain_token(buffer, message->id, message->text); break;
+    case OP_AUTH_RESPONSE:
+        if (message->id.base != NULL) put_plain_token(buffer, message->id, message->text);
+        else put_sasl_token(buffer, message->text);
+        break;
     default: assert(message->opcode == OP_OPTIONS); break;
     }
 }
@@ -203,12 +215,20 @@ static void become_ready(struct connection *connection, int64_t now_us)
     wheel_arm(connection->config->wheel, &connection->timer, now_us + connection->config->heartbeat_interval_us);
 }
 
+/* What has been sent is not needed any more: a growing buffer would leave a copy of it behind. */
+static void wipe_sent(struct connection *connection)
+{
+    if (connection->outbound.buffer.len == 0) wipe_output(connection);
+}
+
 /* The server has accepted us. */
 static void accepted(struct connection *connection, int64_t now_us)
 {
     connection->inbound.max_frame = connection->config->max_frame;
     connection->outbound.is_lz4 = connection->is_lz4_offered;
-    if (connection->outbound.buffer.len == 0) wipe_output(connection);
+    connection->is_authenticated = connection->authenticator != NULL;
+    wipe_sent(connection);
+    if (connection->is_authenticated) inbound_end_secrets(&connection->inbound);
     if (connection->wanted == NULL) {
         become_ready(connection, now_us);
         return;
@@ -227,17 +247,51 @@ void connection_give_credentials(struct connection *connection, struct cqlua_sli
 {
     if (connection->state != CONNECTION_EXPECT_CREDENTIALS) return;
     if (username.base != NULL) send_credentials(connection, username, password);
-    else connection_fail(connection, CQLUA_EAUTH_FAILED, "the server asks for a password and none was given");
+    else
+        connection_fail(connection, CQLUA_EAUTH_FAILED,
+                        "the server asks for a password, and who was asked for it (auth) gave none");
 }
 
-/* SEC5: unless TLS says who the server is, the password goes only to an authenticator that is known; and in plain text only
- * where nobody listens. */
+static void mechanism_failed(struct connection *connection)
+{
+    static const char *const at[] = {[CQLUA_SASL_START] = "gave no first token",
+                                     [CQLUA_SASL_CHALLENGE] = "gave no answer to the server's challenge",
+                                     [CQLUA_SASL_SUCCESS] = "refused the server's last token"};
+    char text[FAILURE_TEXT];
+    snprintf(text, sizeof text, "the SASL mechanism for %.200s %s", connection->authenticator->chars, at[connection->sasl_step]);
+    connection_fail(connection, CQLUA_EAUTH_FAILED, text);
+}
+
+void connection_give_token(struct connection *connection, struct cqlua_slice token, int64_t now_us)
+{
+    if (connection->state != CONNECTION_EXPECT_CREDENTIALS) return;
+    if (token.base == NULL) mechanism_failed(connection);
+    else if (connection->sasl_step == CQLUA_SASL_SUCCESS) accepted(connection, now_us);
+    else send_credentials(connection, slice(NULL, 0), token);
+}
+
+/* The mechanism's next token is to be given; the handshake's deadline runs on. */
+static void ask_token(struct connection *connection, enum cqlua_sasl_step step, struct cqlua_slice challenge)
+{
+    wipe_sent(connection);
+    connection->sasl_step = (uint8_t)step;
+    drop_challenge(connection);
+    if (challenge.base != NULL) connection->challenge = text_new(connection->config->memory, challenge);
+    if (challenge.base != NULL && connection->challenge == NULL) connection_fail(connection, CQLUA_ENO_MEMORY, "out of memory");
+    else enter(connection, CONNECTION_EXPECT_CREDENTIALS);
+}
+
+/* SEC5: unless TLS says who the server is, the password goes only to an authenticator that is known; a mechanism's tokens only to
+ * those that were named; and both in plain text only where nobody listens. */
 static const char *refusal(const struct connection *connection, struct cqlua_slice class_name)
 {
     const struct connection_config *config = connection->config;
-    if (config->username.base == NULL && !config->asks_credentials)
+    bool is_sasl = connection_uses_sasl(connection);
+    if (config->username.base == NULL && !config->asks_credentials && !is_sasl)
         return "the server asks for a user name and a password (%.*s): set auth";
-    if (!config->is_verified && !authenticator_is_known(class_name, config->authenticators))
+    if (is_sasl && !authenticator_is_listed(class_name, config->sasl_classes))
+        return "the server's authenticator %.*s is none that the SASL mechanism was given for: name its class if you trust it";
+    if (!is_sasl && !config->is_verified && !authenticator_is_known(class_name, config->authenticators))
         return "the server's authenticator %.*s may not get the password: name it in `authenticators` if you trust it";
     if (!connection->is_private && !config->is_encrypted && !config->allows_plaintext_auth)
         return "the password for %.*s would travel unencrypted: use TLS, or set allow_plaintext_auth if the network is trusted";
@@ -262,8 +316,11 @@ static void authenticate(struct connection *connection, struct reader *reader)
         connection_fail(connection, CQLUA_EAUTH_FAILED, text);
         return;
     }
-    snprintf(connection->authenticator, sizeof connection->authenticator, "%.*s", shown, (const char *)class_name.base);
-    if (connection->config->asks_credentials) enter(connection, CONNECTION_EXPECT_CREDENTIALS);
+    connection->inbound.is_secret = true;
+    connection->authenticator = text_new(connection->config->memory, class_name);
+    if (connection->authenticator == NULL) connection_fail(connection, CQLUA_ENO_MEMORY, "out of memory");
+    else if (connection_uses_sasl(connection)) ask_token(connection, CQLUA_SASL_START, slice(NULL, 0));
+    else if (connection->config->asks_credentials) enter(connection, CONNECTION_EXPECT_CREDENTIALS);
     else send_credentials(connection, connection->config->username, connection->config->password);
 }
 
@@ -336,8 +393,23 @@ static void answered_startup(struct connection *connection, uint8_t opcode, stru
         connection->outbound.is_segmented = true;
         connection->outbound.is_lz4 = connection->is_lz4_offered;
     }
-    if (opcode == OP_READY) accepted(connection, now_us);
-    else authenticate(connection, reader);
+    if (opcode == OP_AUTHENTICATE) authenticate(connection, reader);
+    else if (!connection->config->requires_auth) accepted(connection, now_us);
+    else
+        connection_fail(connection, CQLUA_EAUTH_FAILED,
+                        "the server asks for no authentication, and require_auth is set: is it the right server?");
+}
+
+/* The answer to a password or a token. */
+static void answered_auth(struct connection *connection, uint8_t opcode, struct reader *reader, int64_t now_us)
+{
+    bool is_success = opcode == OP_AUTH_SUCCESS, is_sasl = connection_uses_sasl(connection);
+    struct cqlua_slice token = read_bytes(reader);
+    if (!is_success && opcode != OP_AUTH_CHALLENGE) unexpected(connection, opcode, "AUTH_SUCCESS");
+    else if (is_sasl && reader->error != 0) protocol_failure(connection, "the server sent a broken token");
+    else if (is_sasl) ask_token(connection, is_success ? CQLUA_SASL_SUCCESS : CQLUA_SASL_CHALLENGE, token);
+    else if (is_success) accepted(connection, now_us);
+    else connection_fail(connection, CQLUA_EAUTH_FAILED, "the server wants another mechanism than PLAIN");
 }
 
 /* The answer to the message that the handshake (or USE) waits for. */
@@ -361,12 +433,7 @@ static void handshake_answer(struct connection *connection, const struct inbound
             connection->inbound.is_lz4 = connection->is_lz4_offered; /* below v5 the answer may be compressed already */
             break;
         case CONNECTION_EXPECT_READY: answered_startup(connection, opcode, &reader, now_us); break;
-        case CONNECTION_EXPECT_AUTH:
-            if (opcode == OP_AUTH_SUCCESS) accepted(connection, now_us);
-            else if (opcode == OP_AUTH_CHALLENGE)
-                connection_fail(connection, CQLUA_EAUTH_FAILED, "the server wants another mechanism than PLAIN");
-            else unexpected(connection, opcode, "AUTH_SUCCESS");
-            break;
+        case CONNECTION_EXPECT_AUTH: answered_auth(connection, opcode, &reader, now_us); break;
         case CONNECTION_EXPECT_KEYSPACE:
         case CONNECTION_SWITCHING:
             if (opcode == OP_RESULT) keyspace_set(connection, &reader, now_us);

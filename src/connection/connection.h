@@ -4,6 +4,7 @@
  *                                                                  |AUTHENTICATE            ^      |
  *                                                                  v                        |      | USE to send (below v5)
  *                                             EXPECT_CREDENTIALS --given--> EXPECT_AUTH ----+      v
+ *                                                    ^------AUTH_CHALLENGE-------+          |
  *   READY --connection_drain--> DRAINING --nothing in flight--> CLOSED                      |   SWITCHING
  *   any state --failure, peer gone, connection_fail--> CLOSED                               +------/
  *
@@ -50,8 +51,8 @@ struct message {
     uint8_t flags;      /* FRAME_TRACING */
     uint8_t batch_kind; /* BATCH; its entries are `text` */
     uint16_t batch_count;
-    struct cqlua_slice text, id, metadata_id, keyspace;
-    struct cqlua_slice payload; /* a [bytes map], or empty; v4 and v5 */
+    struct cqlua_slice text, id, metadata_id, keyspace; /* AUTH_RESPONSE: id and text are PLAIN's, or text a token */
+    struct cqlua_slice payload;                         /* a [bytes map], or empty; v4 and v5 */
     const struct query_parameters *parameters;
     int events;
 };
@@ -84,7 +85,8 @@ struct connection_config {
     uint32_t max_in_flight;
     struct cqlua_slice username, password; /* base NULL: none. Wiped by their owner */
     struct cqlua_slice authenticators;     /* class names that may get the password besides Cassandra's own, by commas */
-    bool asks_credentials, allows_plaintext_auth;
+    struct cqlua_slice sasl_classes;       /* class names, by commas, whose tokens are asked for; base NULL: none */
+    bool asks_credentials, allows_plaintext_auth, requires_auth;
     bool wants_lz4;                    /* if the server offers it */
     const struct string_pair *startup; /* options of STARTUP, COMPRESSION apart; the owner's memory */
     size_t startup_count;
@@ -128,7 +130,10 @@ struct connection {
     struct failure failure;      /* CLOSED: why; code 0: closed on purpose */
     uint8_t server_version;      /* the highest version that the server says it speaks; 0: unknown */
     bool is_lz4_offered;         /* by the server, and wanted */
-    char authenticator[128];     /* EXPECT_CREDENTIALS: who asks */
+    bool is_authenticated;       /* READY: the server wanted it */
+    uint8_t sasl_step;           /* EXPECT_CREDENTIALS: enum cqlua_sasl_step, if a token is to be given */
+    struct text *authenticator;  /* who asks; NULL: nobody did. A reference, as the next */
+    struct text *challenge;      /* EXPECT_CREDENTIALS: what the server said; NULL: nothing. Wiped by whoever frees it */
 };
 
 /* 0 or CQLUA_ENO_MEMORY. `keyspace` (may be NULL): to be in before READY. The whole handshake ends by `deadline_us`. */
@@ -145,6 +150,12 @@ enum connection_event {
 void connection_step(struct connection *connection, enum connection_event event, int64_t now_us);
 /* EXPECT_CREDENTIALS: the answer. */
 void connection_give_credentials(struct connection *connection, struct cqlua_slice username, struct cqlua_slice password);
+/* The same where a token is to be given; base NULL: there is none, or what the server said is not believed. */
+void connection_give_token(struct connection *connection, struct cqlua_slice token, int64_t now_us);
+static inline bool connection_uses_sasl(const struct connection *connection)
+{
+    return connection->config->sasl_classes.base != NULL;
+}
 /* Closes at once. code 0: on purpose. */
 void connection_fail(struct connection *connection, int code, const char *text);
 /* Takes no new request, and closes when nothing is in flight. */

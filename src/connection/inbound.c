@@ -11,11 +11,17 @@ void inbound_init(struct inbound *inbound, struct memory *memory, size_t max_fra
     *inbound = (struct inbound){.memory = memory, .max_frame = max_frame};
 }
 
+static void let_go(const struct inbound *inbound, struct block *block)
+{
+    if (block != NULL && inbound->is_secret) memory_wipe(block->bytes, block->capacity);
+    block_unref(block);
+}
+
 void inbound_dispose(struct inbound *inbound)
 {
-    block_unref(inbound->block);
-    block_unref(inbound->unpacked);
-    block_unref(inbound->whole);
+    let_go(inbound, inbound->block);
+    let_go(inbound, inbound->unpacked);
+    let_go(inbound, inbound->whole);
     inbound->block = inbound->unpacked = inbound->whole = NULL;
 }
 
@@ -46,7 +52,7 @@ static int move_to_new_block(struct inbound *inbound, size_t need)
     if (block == NULL) block = block_new(inbound->memory, capacity);
     if (block == NULL) return CQLUA_ENO_MEMORY;
     if (have > 0) memcpy(block->bytes, inbound->block->bytes + inbound->start, have);
-    block_unref(inbound->block);
+    let_go(inbound, inbound->block);
     inbound->block = block;
     inbound->start = 0;
     inbound->end = have;
@@ -77,7 +83,7 @@ void *inbound_room(struct inbound *inbound, size_t *len)
     if (is_ours && inbound->start == inbound->end) {
         inbound->start = inbound->end = 0;
         if (inbound->block->capacity > BLOCK_STANDARD) { /* a large frame has passed: do not keep its block */
-            block_unref(inbound->block);
+            let_go(inbound, inbound->block);
             inbound->block = NULL;
             if (move_to_new_block(inbound, 0) != 0) return NULL;
         }
@@ -92,6 +98,24 @@ void *inbound_room(struct inbound *inbound, size_t *len)
 void inbound_received(struct inbound *inbound, size_t len)
 {
     inbound->end += len;
+}
+
+/* All of a block but [from, to). */
+static void wipe_around(struct block *block, size_t from, size_t to)
+{
+    if (block == NULL) return;
+    memory_wipe(block->bytes, from);
+    memory_wipe(block->bytes + to, block->capacity - to);
+}
+
+void inbound_end_secrets(struct inbound *inbound)
+{
+    bool is_in_place = inbound->payload_start < inbound->payload_end && inbound->payload == inbound->block;
+    bool is_unpacked = inbound->payload_start < inbound->payload_end && inbound->payload == inbound->unpacked;
+    wipe_around(inbound->block, is_in_place ? inbound->payload_start : inbound->start, inbound->end);
+    wipe_around(inbound->unpacked, is_unpacked ? inbound->payload_start : 0, is_unpacked ? inbound->payload_end : 0);
+    wipe_around(inbound->whole, 0, 0);
+    inbound->is_secret = false;
 }
 
 void inbound_switch_to_segments(struct inbound *inbound)
@@ -162,7 +186,7 @@ static int not_lz4(struct failure *failure)
 static int unpack(struct inbound *inbound, const uint8_t *packed, size_t len, size_t size, struct failure *failure)
 {
     if (!lz4_becomes(packed, len, size)) return not_lz4(failure);
-    block_unref(inbound->unpacked);
+    let_go(inbound, inbound->unpacked);
     inbound->unpacked = size > BLOCK_STANDARD ? block_spare(inbound->memory, size) : NULL;
     if (inbound->unpacked == NULL) inbound->unpacked = block_new(inbound->memory, size);
     if (inbound->unpacked == NULL) {
@@ -218,7 +242,7 @@ static int append_part(struct inbound *inbound, const uint8_t *part, size_t len)
         if (block == NULL) block = block_new(inbound->memory, capacity);
         if (block == NULL) return CQLUA_ENO_MEMORY;
         if (inbound->whole != NULL) memcpy(block->bytes, inbound->whole->bytes, inbound->whole_len);
-        block_unref(inbound->whole);
+        let_go(inbound, inbound->whole);
         inbound->whole = block;
     }
     memcpy(inbound->whole->bytes + inbound->whole_len, part, len);
@@ -327,13 +351,13 @@ static int next_segmented(struct inbound *inbound, struct inbound_frame *frame, 
 int inbound_next(struct inbound *inbound, struct inbound_frame *frame, struct failure *failure)
 {
     if (inbound->whole != NULL && frame->block == inbound->whole) { /* it was handed on by the call before */
-        block_unref(inbound->whole);
+        let_go(inbound, inbound->whole);
         inbound->whole = NULL;
         inbound->whole_len = 0;
         frame->block = NULL;
     }
     if (inbound->payload_start == inbound->payload_end) { /* nothing more to hand on from it */
-        block_unref(inbound->unpacked);
+        let_go(inbound, inbound->unpacked);
         inbound->unpacked = NULL;
     }
     return inbound->is_segmented ? next_segmented(inbound, frame, failure) : next_plain(inbound, frame, failure);

@@ -22,6 +22,7 @@ struct inbound {
     struct block *whole;               /* a frame being assembled from segments; NULL: none */
     size_t whole_len;
     size_t max_frame; /* bytes of a body */
+    bool is_secret;   /* what has come may hold secrets (SEC7): nothing is given back unwiped, and nobody else may hold a block */
 };
 
 /* One frame; everything points into `block`, which the receiver may keep with block_ref. */
@@ -41,6 +42,8 @@ void inbound_received(struct inbound *inbound, size_t len);
 /* The next whole frame: 1, or 0 if more bytes are needed, or a negative code with the reason in *failure. The frame before is
  * given back by the call. */
 int inbound_next(struct inbound *inbound, struct inbound_frame *frame, struct failure *failure);
+/* No more secrets come: overwrites what was handed on. */
+void inbound_end_secrets(struct inbound *inbound);
 /* From here on bytes are v5 segments. */
 void inbound_switch_to_segments(struct inbound *inbound);
 

@@ -2,44 +2,71 @@
 #include "base/error.h"
 #include "session/session.h"
 
-/* One question about one connection; gone as soon as its completion has been taken. */
-struct ask {
-    struct completion completion;
+/* One question about one connection: what its completion points into. The taker's, until it releases the completion. */
+struct cqlua_asked {
     struct memory *memory;
+    struct completion completion;
+    struct text *node, *authenticator, *challenge; /* references */
 };
 
+void asked_free(struct cqlua_asked *asked)
+{
+    if (asked == NULL) return;
+    text_wipe(asked->challenge);
+    text_unref(asked->challenge);
+    text_unref(asked->authenticator);
+    text_unref(asked->node);
+    memory_free(asked->memory, asked, sizeof *asked);
+}
+
+/* Taken: it goes on living as `public.asked`. */
 static void release(struct completion *completion)
 {
-    struct ask *ask = container_of(completion, struct ask, completion);
-    memory_free(ask->memory, ask, sizeof *ask);
+    (void)completion;
 }
 
 /* A question for a queue; NULL: out of memory. */
-static struct ask *ask_new(struct cqlua_session *session, enum cqlua_question question, uint64_t tag, const struct node *node)
+static struct cqlua_asked *asked_new(struct cqlua_session *session, enum cqlua_question question, uint64_t tag,
+                                     const struct node *node)
 {
-    struct ask *ask = memory_get(session->memory, sizeof *ask);
-    if (ask == NULL) return NULL;
-    completion_init(&ask->completion);
-    ask->memory = session->memory;
-    ask->completion.release = release;
-    ask->completion.public = (struct cqlua_completion){.id = ++session->next_question,
-                                                       .tag = tag,
-                                                       .kind = CQLUA_ASK,
-                                                       .question = question,
-                                                       .asked_by = node == NULL ? NULL : node->name->chars,
-                                                       .session = session};
-    return ask;
+    struct cqlua_asked *asked = memory_zero(session->memory, sizeof *asked);
+    if (asked == NULL) return NULL;
+    asked->memory = session->memory;
+    asked->node = node == NULL ? NULL : text_ref(node->name);
+    completion_init(&asked->completion);
+    asked->completion.release = release;
+    asked->completion.public = (struct cqlua_completion){
+        .id = ++session->next_question,
+        .tag = tag,
+        .kind = CQLUA_ASK,
+        .question = question,
+        .asked_by = asked->node == NULL ? NULL : asked->node->chars,
+        .asked = asked,
+        .session = session,
+    };
+    return asked;
 }
 
-static void ask_credentials(struct cqlua_session *session, struct cqlua_link *link)
+static void ask(struct cqlua_session *session, struct cqlua_link *link)
 {
-    struct ask *ask = ask_new(session, CQLUA_ASK_CREDENTIALS, session->opened.public.tag, link->node);
-    if (ask == NULL) {
-        connection_fail(&link->connection, CQLUA_ENO_MEMORY, "out of memory");
+    struct connection *connection = &link->connection;
+    enum cqlua_question question = connection_uses_sasl(connection) ? CQLUA_ASK_SASL : CQLUA_ASK_CREDENTIALS;
+    struct cqlua_asked *asked = asked_new(session, question, session->opened.public.tag, link->node);
+    if (asked == NULL) {
+        connection_fail(connection, CQLUA_ENO_MEMORY, "out of memory");
         return;
     }
-    link->question = ask->completion.public.id;
-    session_push(session, session->opener, &ask->completion);
+    asked->authenticator = text_ref(connection->authenticator);
+    asked->challenge = connection->challenge;
+    connection->challenge = NULL; /* the question's now */
+    struct cqlua_completion *public = &asked->completion.public;
+    link->question = public->id;
+    if (link->exchange == 0) link->exchange = link->question;
+    public->step = connection->sasl_step;
+    public->authenticator = asked->authenticator->chars;
+    public->challenge = text_slice(asked->challenge);
+    public->exchange = link->exchange;
+    session_push(session, session->opener, &asked->completion);
 }
 
 /* --- retries --------------------------------------------------------------------------------------------------------------- */
@@ -59,17 +86,17 @@ static enum retry retry_of(enum cqlua_retry answer, const struct request *reques
 static void ask_retry(struct cqlua_session *session, struct request *request)
 {
     struct call *call = container_of(request, struct call, request);
-    struct ask *ask = ask_new(session, CQLUA_ASK_RETRY, call->completion.public.tag, request->node);
-    struct cqlua_error *error = ask == NULL ? NULL : error_copy(session->memory, request->asked);
+    struct cqlua_asked *asked = asked_new(session, CQLUA_ASK_RETRY, call->completion.public.tag, request->node);
+    struct cqlua_error *error = asked == NULL ? NULL : error_copy(session->memory, request->asked);
     if (error == NULL || error_is_constant(error)) {
-        if (ask != NULL) release(&ask->completion);
+        asked_free(asked);
         request_decided(&session->cluster, request, (enum retry)request->asked_retry);
         return;
     }
-    ask->completion.public.error = error;
-    ask->completion.public.attempts = request->history.count;
-    request->question = ask->completion.public.id;
-    session_push(session, call->queue, &ask->completion);
+    asked->completion.public.error = error;
+    asked->completion.public.attempts = request->history.count;
+    request->question = asked->completion.public.id;
+    session_push(session, call->queue, &asked->completion);
 }
 
 static struct request *find_undecided(struct cqlua_session *session, int64_t question)
@@ -85,7 +112,7 @@ static struct request *find_undecided(struct cqlua_session *session, int64_t que
 void asks_make(struct cqlua_session *session)
 {
     for (struct list *at; (at = list_take(&session->cluster.asking)) != NULL;)
-        ask_credentials(session, container_of(at, struct cqlua_link, asking));
+        ask(session, container_of(at, struct cqlua_link, asking));
     for (struct request *request; (request = find_undecided(session, 0)) != NULL;) ask_retry(session, request);
 }
 
@@ -102,6 +129,15 @@ static struct cqlua_link *find_asker(struct cqlua_session *session, int64_t ques
     return NULL;
 }
 
+static void give_credentials(struct connection *connection, const struct cqlua_reply *reply)
+{
+    bool is_whole = reply != NULL && reply->username != NULL && reply->password != NULL &&
+                    strlen(reply->username) <= LIMIT_CREDENTIAL && strlen(reply->password) <= LIMIT_CREDENTIAL;
+    struct cqlua_slice none = slice(NULL, 0);
+    connection_give_credentials(connection, is_whole ? slice_of(reply->username) : none,
+                                is_whole ? slice_of(reply->password) : none);
+}
+
 int cqlua_answer(struct cqlua_session *session, int64_t question, const struct cqlua_reply *reply)
 {
     struct request *request = question <= 0 || session->is_closed ? NULL : find_undecided(session, question);
@@ -114,11 +150,10 @@ int cqlua_answer(struct cqlua_session *session, int64_t question, const struct c
     struct cqlua_link *link = question <= 0 || session->is_closed ? NULL : find_asker(session, question);
     if (link == NULL) return CQLUA_EMISUSE;
     link->question = 0;
-    bool is_whole = reply != NULL && reply->username != NULL && reply->password != NULL &&
-                    strlen(reply->username) <= LIMIT_CREDENTIAL && strlen(reply->password) <= LIMIT_CREDENTIAL;
-    struct cqlua_slice none = slice(NULL, 0);
-    connection_give_credentials(&link->connection, is_whole ? slice_of(reply->username) : none,
-                                is_whole ? slice_of(reply->password) : none);
+    struct connection *connection = &link->connection;
+    bool has_token = reply != NULL && reply->token.len <= LIMIT_SASL_TOKEN;
+    if (!connection_uses_sasl(connection)) give_credentials(connection, reply);
+    else connection_give_token(connection, has_token ? reply->token : slice(NULL, 0), session->cluster.now_us);
     session_defer(session);
     return 0;
 }

@@ -185,7 +185,7 @@ void call_done(struct cqlua_session *session, struct request *request)
     if (public->error == NULL) {
         public->result = result_new(session->memory, request, session->cluster.now_us);
         if (public->result == NULL) public->error = answer_lost(call);
-    }
+        else if (cqlua_result_warnings_count(public->result) > 0) log_warnings(session, request, public->result); }
     if (public->error != NULL) error_keep_paging_state(public->error, request->parameters.paging_state); /* where to ask again */
     if (request->kind == REQUEST_USE && public->error != NULL) go_back(call);
     if (public->error != NULL && public->error->code == CQLUA_EUNPREPARED) forget_statements(session, request);

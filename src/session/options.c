@@ -64,6 +64,7 @@ static int check_ranges(const struct cqlua_options *o, struct failure *failure)
         {"max_frame_bytes", o->max_frame_bytes, 1024, INT32_MAX},
         {"page_size", o->page_size, 1, INT32_MAX},
         {"consistency", o->consistency, CQLUA_ANY, CQLUA_LOCAL_ONE},
+        {"log_level", o->log_level, CQLUA_LOG_NONE, CQLUA_LOG_DEBUG},
     };
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
         const struct range *r = &ranges[i];
@@ -99,6 +100,7 @@ static int check_texts(const struct cqlua_options *options, struct failure *fail
                  {"password", options->password, LIMIT_CREDENTIAL},
                  {"keyspace", options->keyspace, LIMIT_NAME / 2},
                  {"authenticators", options->authenticators, LIMIT_CLASS_NAME * 16},
+                 {"sasl_authenticators", options->sasl_authenticators, LIMIT_CLASS_NAME * 16},
                  {"application_name", options->application_name, LIMIT_STARTUP_TEXT},
                  {"application_version", options->application_version, LIMIT_STARTUP_TEXT},
                  {"client_id", options->client_id, LIMIT_STARTUP_TEXT},
@@ -111,6 +113,17 @@ static int check_texts(const struct cqlua_options *options, struct failure *fail
     }
     if (options->keyspace != NULL && options->keyspace[0] == '\0')
         failure_set(failure, CQLUA_EMISUSE, "keyspace is empty: leave it out, or name one");
+    return failure->code;
+}
+
+static int check_auth(const struct cqlua_options *options, struct failure *failure)
+{
+    bool is_plain = options->username != NULL || options->ask_credentials;
+    bool is_sasl = options->sasl_authenticators != NULL;
+    if (is_plain && is_sasl)
+        failure_set(failure, CQLUA_EMISUSE, "sasl_authenticators and a user name are both given: they are two mechanisms");
+    else if (options->require_auth && !is_plain && !is_sasl)
+        failure_set(failure, CQLUA_EMISUSE, "require_auth is set and there are no credentials: set auth");
     return failure->code;
 }
 
@@ -227,6 +240,7 @@ int options_resolve(struct cqlua_options *resolved, const struct cqlua_options *
     if (failure->code == 0) check_ranges(resolved, failure);
     if (failure->code == 0) check_contact_points(resolved, failure);
     if (failure->code == 0) check_texts(resolved, failure);
+    if (failure->code == 0) check_auth(resolved, failure);
     if (failure->code == 0) check_compression(resolved, failure);
     if (failure->code == 0) check_nodes(resolved, failure);
     if (failure->code == 0) check_tls(resolved, failure);

@@ -59,6 +59,17 @@ struct cqlua_prepared *cqlua_session_prepared(struct cqlua_session *session, con
     return prepared;
 }
 
+void prepare_warm(struct cqlua_session *session)
+{
+    for (struct list *at; (at = list_take(&session->cluster.cold)) != NULL;) {
+        struct cqlua_prepared *used[WARM_STATEMENTS];
+        uint32_t count = 0;
+        for (struct list *in = session->cache_order.prev; in != &session->cache_order && count < WARM_STATEMENTS; in = in->prev)
+            used[WARM_STATEMENTS - ++count] = container_of(in, struct cqlua_prepared, used);
+        warm_begin(container_of(at, struct node, warm.link), used + WARM_STATEMENTS - count, count);
+    }
+}
+
 void prepare_forget(struct cqlua_session *session, struct cqlua_prepared *prepared)
 {
     if (prepared != NULL && prepared->is_cached) evict(session, prepared);

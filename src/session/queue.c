@@ -1,6 +1,7 @@
 #include "session/queue.h"
 
 #include "session/result.h"
+#include "session/session.h"
 
 void queue_init(struct cqlua_queue *queue, struct memory *memory)
 {
@@ -63,8 +64,12 @@ void cqlua_completions_release(struct cqlua_completion *completions, int count)
         cqlua_result_unref(completions[i].result);
         cqlua_prepared_unref(completions[i].prepared);
         error_free(completions[i].error);
+        asked_free(completions[i].asked);
+        log_record_free(completions[i].log);
         completions[i].result = NULL;
         completions[i].prepared = NULL;
         completions[i].error = NULL;
+        completions[i].asked = NULL;
+        completions[i].log = NULL;
     }
 }

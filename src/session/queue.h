@@ -16,6 +16,7 @@ struct completion {
         cqlua_result_fn *result;
         cqlua_prepared_fn *prepared;
         cqlua_open_fn *open;
+        cqlua_log_fn *log;
     } fn; /* for callbacks; may be NULL */
     void *arg;
 };

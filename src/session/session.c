@@ -31,6 +31,7 @@ static int copy_texts(struct cqlua_session *session)
     } texts[] = {{options->username, &session->username},
                  {options->password, &session->password},
                  {options->authenticators, &session->authenticators},
+                 {options->sasl_authenticators, &session->sasl_classes},
                  {options->application_name, &session->application_name},
                  {options->application_version, &session->application_version},
                  {options->client_id, &session->client_id},
@@ -88,6 +89,8 @@ static void configure_connections(struct cqlua_session *session)
     config->username = text_slice(session->username);
     config->password = session->password == NULL ? slice("", 0) : text_slice(session->password);
     config->authenticators = text_slice(session->authenticators);
+    config->sasl_classes = text_slice(session->sasl_classes);
+    config->requires_auth = options->require_auth != 0;
     config->asks_credentials = options->ask_credentials != 0;
     config->wants_lz4 = options->compression != NULL && strcmp(options->compression, "lz4") == 0;
     config->startup = session->startup;
@@ -131,6 +134,7 @@ static int init_cluster(struct cqlua_session *session, struct cqlua_transport *t
                                       .connections_min = (uint32_t)options->connections_min,
                                       .connections_max = (uint32_t)options->connections_max,
                                       .uses_server_timestamps = options->server_timestamps != 0,
+                                      .log_level = session_log_level(session),
                                       .has_discovery = options->discovery != CQLUA_NO};
     cluster_init(&session->cluster, session->memory, transport, &cluster, seed, 0);
     map_init(&session->cache, session->memory, random_next(&session->cluster.random));
@@ -141,22 +145,13 @@ static int init_cluster(struct cqlua_session *session, struct cqlua_transport *t
     return cluster_add_contact_points(&session->cluster, options->contact_points, options->port);
 }
 
-static void wipe(struct text *secret)
-{
-    if (secret != NULL) memory_wipe(secret->chars, secret->len);
-}
-
 static void free_texts(struct cqlua_session *session)
 {
-    wipe(session->username);
-    wipe(session->password);
-    struct text **texts[] = {&session->username,
-                             &session->password,
-                             &session->authenticators,
-                             &session->application_name,
-                             &session->application_version,
-                             &session->client_id,
-                             &session->keyspace};
+    text_wipe(session->username);
+    text_wipe(session->password);
+    struct text **texts[] = {&session->username,     &session->password,         &session->authenticators,
+                             &session->sasl_classes, &session->application_name, &session->application_version,
+                             &session->client_id,    &session->keyspace};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         text_unref(*texts[i]);
         *texts[i] = NULL;
@@ -168,6 +163,7 @@ static void destroy(struct cqlua_session *session)
 {
     struct memory *memory = session->memory;
     memory_free(memory, session->slots, session->slots_count * sizeof *session->slots);
+    for (struct cqlua_log *record; (record = log_take(&session->cluster.log)) != NULL;) log_record_free(record);
     memory_end(memory, session, sizeof *session);
 }
 
@@ -204,7 +200,8 @@ int session_open(struct cqlua_session **opened, const struct cqlua_options *opti
     struct failure failure;
     *opened = NULL;
     int rc = options_resolve(&resolved, options, &failure);
-    if (rc == 0 && resolved.ask_credentials && queue == NULL) rc = CQLUA_EMISUSE; /* nobody could answer */
+    bool is_asking = resolved.ask_credentials || resolved.sasl_authenticators != NULL;
+    if (rc == 0 && is_asking && queue == NULL) rc = CQLUA_EMISUSE; /* nobody could answer */
     if (rc != 0) return rc;
     struct cqlua_session *session = session_new(allocator);
     if (session == NULL) return CQLUA_ENO_MEMORY;
@@ -212,6 +209,7 @@ int session_open(struct cqlua_session **opened, const struct cqlua_options *opti
     session->opener = queue != NULL ? queue : &session->callbacks;
     init_completion(session, &session->opened, CQLUA_OPENED, tag);
     init_completion(session, &session->closed, CQLUA_CLOSED, tag);
+    session_log_init(session, tag);
     session->opened.fn.open = on_open;
     session->opened.arg = arg;
     rc = copy_texts(session);
@@ -279,6 +277,8 @@ void session_settle(struct cqlua_session *session)
         else call_done(session, request);
     }
     asks_make(session);
+    prepare_warm(session);
+    log_push(session);
     if (session->is_closing && !session->is_closed && session->calls_count == 0) finish_close(session);
 }
 
@@ -287,6 +287,8 @@ void session_settle(struct cqlua_session *session)
 static void start(struct cqlua_session *session, int64_t now_us)
 {
     session->is_started = true;
+    const char *warning = cqlua_session_warning(session);
+    if (warning != NULL) log_at(&session->cluster, CQLUA_LOG_WARN, NULL, "%s", warning);
     wheel_init(&session->cluster.wheel, now_us);
     cluster_connect(&session->cluster, session->keyspace, now_us);
 }
@@ -322,6 +324,7 @@ void cqlua_session_turn(struct cqlua_session *session, int64_t now_us, int64_t w
     if (session->is_closed) return;
     session->cluster.wall_us = wall_us;
     session->cluster.now_us = now_us;
+    session->cluster.log.ahead_us = wall_us - now_us;
     if (!session->is_started) start(session, now_us);
     compact_old(session);
     time_close(session, now_us);
@@ -356,6 +359,7 @@ static void call_back(const struct completion *completion)
     case CQLUA_OPENED:
         if (completion->fn.open != NULL) completion->fn.open(completion->arg, public->error);
         break;
+    case CQLUA_LOG: completion->fn.log(completion->arg, public->log); break;
     case CQLUA_CLOSED:
     case CQLUA_ASK: break;
     }

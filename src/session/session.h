@@ -37,12 +37,12 @@ struct cqlua_session {
     uint32_t refs; /* the user's one, and one for each call */
     struct cluster cluster;
     struct cqlua_options options; /* defaults filled in; its strings are not valid */
-    struct text *username, *password, *authenticators, *application_name, *application_version, *client_id;
+    struct text *username, *password, *authenticators, *sasl_classes, *application_name, *application_version, *client_id;
     struct string_pair startup[LIMIT_STARTUP_OPTIONS]; /* what connections say of the client; its texts are those above */
     struct text *keyspace;                             /* of new requests; NULL: none */
     struct cqlua_queue callbacks;                      /* completions for C callbacks */
     struct cqlua_queue *opener;                        /* who hears of open, close and questions: a queue, or &callbacks */
-    struct completion opened, closed;
+    struct completion opened, closed, logged;
     struct call_slot *slots;
     uint32_t slots_count, free_slot, calls_count; /* free_slot: index + 1; calls_count: not completed */
     struct map cache;                             /* prepared statements by (keyspace, text) */
@@ -103,9 +103,18 @@ void prepare_start(struct cqlua_session *session); /* deadlines of calls that th
 void prepare_expired(struct call *call);
 void prepare_cancel(struct call *call, int code, const char *text);
 void prepare_forget(struct cqlua_session *session, struct cqlua_prepared *prepared); /* it is out of date */
+void prepare_warm(struct cqlua_session *session); /* nodes that have come up are told the statements in use */
 void prepare_dispose(struct cqlua_session *session);
 
+/* log.c */
+void session_log_init(struct cqlua_session *session, uint64_t tag);
+enum cqlua_log_level session_log_level(const struct cqlua_session *session);
+void log_push(struct cqlua_session *session); /* the oldest record, if none is on its way */
+/* A server's first warning about a request that succeeded. */
+void log_warnings(struct cqlua_session *session, const struct request *request, const struct cqlua_result *result);
+
 /* ask.c */
+void asked_free(struct cqlua_asked *asked);    /* NULL is harmless */
 void asks_make(struct cqlua_session *session); /* for connections that want credentials */
 
 #endif

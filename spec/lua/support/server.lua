@@ -77,12 +77,19 @@ end
 local handlers = {}
 
 handlers[0x01] = function(peer, stream) -- STARTUP
-  if not peer.server.user then return peer:reply(stream, 0, wire.ready()) end
+  local server = peer.server
+  if server.authenticator then return peer:reply(stream, 0, wire.authenticate(server.authenticator)) end
+  if not server.user then return peer:reply(stream, 0, wire.ready()) end
   peer:reply(stream, 0, wire.authenticate "org.apache.cassandra.auth.PasswordAuthenticator")
 end
 handlers[0x0F] = function(peer, stream, reader) -- AUTH_RESPONSE
   local token = reader:value()
   peer.server.token = token
+  if peer.server.on_token then -- a mechanism of the spec's: "challenge" or "success", and what is said
+    local verdict, said = peer.server.on_token(token)
+    if verdict == "challenge" then return peer:reply(stream, 0, wire.auth_challenge(said)) end
+    return peer:reply(stream, 0, wire.auth_success(said))
+  end
   if token == "\0" .. peer.server.user .. "\0" .. peer.server.password then
     return peer:reply(stream, 0, wire.auth_success())
   end

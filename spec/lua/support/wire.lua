@@ -108,7 +108,8 @@ end
 function M.error(code, message, more) return 0x00, M.int(code) .. M.string(message) .. (more or "") end
 function M.ready() return 0x02, "" end
 function M.authenticate(class) return 0x03, M.string(class) end
-function M.auth_success() return 0x10, M.int(-1) end
+function M.auth_challenge(token) return 0x0E, M.bytes(token) end
+function M.auth_success(token) return 0x10, M.bytes(token) end
 function M.supported() return 0x06, M.short(1) .. M.string "CQL_VERSION" .. M.short(1) .. M.string "3.4.5" end
 
 function M.frame(stream, opcode, body)

@@ -46,6 +46,39 @@ static void look_at_row(struct sim_call *call)
     if (strcmp(call->row_token, call->token) != 0) fail_msg("%s got the answer of %s", call->token, call->row_token);
 }
 
+static void note_question(struct sim *sim, const struct cqlua_completion *asked)
+{
+    sim->asks++;
+    sim->question = asked->id;
+    sim->asked = asked->question;
+    sim->step = asked->step;
+    sim->exchange = asked->exchange;
+    snprintf(sim->asked_by, sizeof sim->asked_by, "%s", asked->asked_by);
+    snprintf(sim->authenticator, sizeof sim->authenticator, "%s", asked->authenticator);
+    sim->has_challenge = asked->challenge.base != NULL;
+    sim->challenge_len = asked->challenge.len;
+    snprintf(sim->challenge, sizeof sim->challenge, "%.*s", (int)(asked->challenge.len < 60 ? asked->challenge.len : 60),
+             sim->has_challenge ? (const char *)asked->challenge.base : "");
+}
+
+void sim_note_log(void *arg, const struct cqlua_log *record)
+{
+    struct sim *sim = arg;
+    char suppressed[16] = "";
+    if (record->suppressed > 0) snprintf(suppressed, sizeof suppressed, " +%u", record->suppressed);
+    sim->log_time_us = record->time_us;
+    if (sim->logs_count++ >= SIM_LOGS) return;
+    snprintf(sim->logs[sim->logs_count - 1], sizeof sim->logs[0], "%s %s %s%s", cqlua_log_level_name((int)record->level),
+             record->node == NULL ? "-" : record->node, record->message, suppressed);
+}
+
+int sim_logged(const struct sim *sim, const char *part)
+{
+    int found = 0;
+    for (size_t i = 0; i < sim->logs_count && i < SIM_LOGS; i++) found += strstr(sim->logs[i], part) != NULL;
+    return found;
+}
+
 static void note_session(struct sim *sim, struct cqlua_completion *completion)
 {
     switch (completion->kind) {
@@ -60,10 +93,8 @@ static void note_session(struct sim *sim, struct cqlua_completion *completion)
         assert_false(sim->is_closed);
         sim->is_closed = true;
         break;
-    case CQLUA_ASK:
-        sim->asks++;
-        sim->question = completion->id;
-        break;
+    case CQLUA_ASK: note_question(sim, completion); break;
+    case CQLUA_LOG: sim_note_log(sim, completion->log); break;
     case CQLUA_RESULT:
     case CQLUA_PREPARED: fail_msg("the completion of a request has the session's tag");
     }

@@ -21,7 +21,7 @@
 #include "protocol/response.h"
 #include "sim/support/heap.h"
 
-enum { SIM_NODES = 8, SIM_TICK_US = LIMIT_TICK_US, SIM_STATEMENTS = 64, SIM_TOKENS = 8 };
+enum { SIM_LOGS = 64, SIM_NODES = 8, SIM_TICK_US = LIMIT_TICK_US, SIM_STATEMENTS = 64, SIM_TOKENS = 8 };
 
 /* What may be wrong with the row that tells of a node (fault 33): bits. */
 enum {
@@ -151,8 +151,18 @@ struct sim {
     bool is_opened, is_closed; /* completions of those kinds came */
     int open_code;
     struct cqlua_error *open_error;
-    int asks;                             /* questions that were asked */
-    int64_t question;                     /* the last one */
+    int asks;         /* questions that were asked */
+    int64_t question; /* the last one; what it asks: */
+    enum cqlua_question asked;
+    enum cqlua_sasl_step step;
+    int64_t exchange;
+    char asked_by[64], authenticator[128], challenge[64]; /* the challenge's beginning; */
+    bool has_challenge;
+    size_t challenge_len;
+    size_t logs_count; /* records of the log, */
+    char logs[SIM_LOGS]
+             [1280];     /* the first of them: "warn 127.0.0.1:9042 message" or "warn - message", " +n" if some were suppressed */
+    int64_t log_time_us; /* the last one's */
     char statements[SIM_STATEMENTS][160]; /* "keyspace\ntext": a statement's number is its id */
     size_t statements_count;
     uint8_t columns_version; /* of v5 metadata ids: a spec changes it to change the columns */
@@ -208,6 +218,9 @@ void sim_assert_error(struct sim *sim, size_t index, int code);
 void sim_assert_duration(struct sim *sim, size_t index, int64_t us);
 struct cqlua_call sim_call_options(void);
 struct cqlua_session_counters sim_counters(struct sim *sim);
+/* How many records of the log have this in them. */
+void sim_note_log(void *sim, const struct cqlua_log *record); /* for on_log */
+int sim_logged(const struct sim *sim, const char *part);
 
 /* --- what nodes do --------------------------------------------------------------------------------------------------------- */
 
