@@ -12,7 +12,8 @@ local function seconds() return cqlua.now() / 1000 end
 
 local function new(db, options)
   return setmetatable({ db = db, timeout = options.timeout, requests = 0, errors = {}, latencies = {}, failures = {},
-    violations = {}, unsafe = 0, retried = 0, late = 0, lags = {} }, Report)
+    violations = {}, checks = {}, unsafe = 0,
+    retried = 0, late = 0, lags = {} }, Report)
 end
 
 function Report:violation(format, ...)
@@ -64,7 +65,6 @@ function Report:execute(statement, params, more)
   local ended = seconds()
   self.requests = self.requests + 1
   self.latencies[#self.latencies + 1] = ended - started
-  self.checks = self.checks or {}
   if ended - started > self.timeout then self.checks[#self.checks + 1] = { statement.what, started, ended } end
   if res and res.cost.attempts > 1 then self.retried = self.retried + 1 end
   if err then self:failed(statement, err, started, ended) end
@@ -97,14 +97,16 @@ local function judge_failures(self, windows)
   for _, failure in ipairs(self.failures) do
     local ran_out = failure.name == "timeout" and failure.attempts > 1
     if not is_excused(failure, windows) then
-      if ran_out then self.late = self.late + 1
+      if ran_out then
+        self.late = self.late + 1
+        self.late_example = self.late_example or failure.text
       else self:violation("an idempotent request failed while a quorum was alive: %s", failure.text) end
     end
   end
 end
 
 local function judge_deadlines(self)
-  for _, check in ipairs(self.checks or {}) do
+  for _, check in ipairs(self.checks) do
     local took, lag = check[3] - check[2], self:lag_between(check[2], check[3])
     if took > self.timeout + lag + SLACK then
       self:violation("%s took %.3f s of its %.3f s; the loop was late by %.3f s", check[1], took, self.timeout, lag)
@@ -139,6 +141,7 @@ function Report:print(faults)
   print("errors    " .. counts(self.errors))
   print(("          %d may have executed; %d idempotent ones ran out of time while a quorum was alive"):format(
     self.unsafe, self.late))
+  if self.late_example then print("          such as " .. self.late_example) end
   print("faults    " .. counts(faults))
   for index = 1, math.min(#self.violations, SHOWN) do print("BROKEN    " .. self.violations[index]) end
   if #self.violations > SHOWN then print(("          and %d more"):format(#self.violations - SHOWN)) end
