@@ -147,6 +147,19 @@ static bool must_hold(const struct cluster *cluster, const struct request *reque
     return cluster->state == CLUSTER_UP && cluster->now_us < request->deadline_us && error->code != CQLUA_ECANCELLED;
 }
 
+/* Those of the cluster's own go to who asked, who may free them. */
+static void tell(struct cluster *cluster, struct request *request)
+{
+    switch ((enum request_kind)request->kind) {
+    case REQUEST_REPREPARE: end_reprepare(cluster, container_of(request, struct reprepare, request)); break;
+    case REQUEST_CONTROL: control_answered(&cluster->control); break;
+    case REQUEST_AGREEMENT: agreement_answered(&cluster->agreement); break;
+    default:
+        if (request->is_shadow) speculation_ended(cluster, request);
+        break;
+    }
+}
+
 void request_complete(struct cluster *cluster, struct request *request, struct cqlua_error *error)
 {
     if (must_hold(cluster, request, error)) {
@@ -168,10 +181,7 @@ void request_complete(struct cluster *cluster, struct request *request, struct c
     }
     request->error = error;
     enter(cluster, request, REQUEST_COMPLETED, &cluster->completed);
-    if (request->kind == REQUEST_REPREPARE) end_reprepare(cluster, container_of(request, struct reprepare, request));
-    if (request->kind == REQUEST_CONTROL) control_answered(&cluster->control);
-    if (request->kind == REQUEST_AGREEMENT) agreement_answered(&cluster->agreement);
-    if (request->is_shadow) speculation_ended(cluster, request);
+    tell(cluster, request);
 }
 
 void request_note_tried(struct request *request, const struct node *node)
