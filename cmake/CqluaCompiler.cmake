@@ -9,6 +9,17 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 include(CheckPIESupported)
 check_pie_supported(LANGUAGES C)
 
+# Hardening that not every compiler or processor has.
+include(CheckCCompilerFlag)
+set(cqlua_hardening -fstack-protector-strong)
+foreach(flag stack-clash-protection cf-protection)
+  string(MAKE_C_IDENTIFIER have_${flag} have)
+  check_c_compiler_flag(-f${flag} ${have})
+  if(${have})
+    list(APPEND cqlua_hardening -f${flag})
+  endif()
+endforeach()
+
 set(cqlua_warnings -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
     -Wpointer-arith -Wwrite-strings -Wundef -Wvla -Wformat=2)
 set(cqlua_sanitizers -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all)
@@ -21,10 +32,10 @@ function(cqlua_compile_options target)
     target_compile_options(${target} PRIVATE ${cqlua_sanitizers})
     target_link_options(${target} PRIVATE ${cqlua_sanitizers})
   else()
-    target_compile_options(${target} PRIVATE -fstack-protector-strong
+    target_compile_options(${target} PRIVATE ${cqlua_hardening}
                            $<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE> $<$<NOT:$<CONFIG:Debug>>:-D_FORTIFY_SOURCE=2>)
   endif()
   if(NOT APPLE)
-    target_link_options(${target} PRIVATE -Wl,-z,relro -Wl,-z,now)
+    target_link_options(${target} PRIVATE -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
   endif()
 endfunction()

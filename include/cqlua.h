@@ -149,8 +149,9 @@ enum { CQLUA_READ = 1, CQLUA_WRITE = 2 };
  * cqlua_loop_on. */
 struct cqlua_loop_hooks {
     /* Starts, changes or (events == 0) stops watching fd. `*watcher` is the adapter's own memory of it, NULL at first; when fd
-     * is ready the adapter calls cqlua_loop_ready(loop, key, events). After events == 0 the key is dead: it must not be reported
-     * any more, even if its event was collected before. Returns 0 or CQLUA_ENO_MEMORY. */
+     * is ready the adapter calls cqlua_loop_ready(loop, key, events); events 0: it can be watched no more. After events == 0
+     * the key is dead: it must not be reported any more, even if its event was collected before. Returns 0 or
+     * CQLUA_ENO_MEMORY. */
     int (*watch)(void *host, int fd, int events, void *key, void **watcher);
     /* Call cqlua_loop_turn once, delay_us from now (0: as soon as the loop turns); a new call replaces the former; negative:
      * never. A loop with neither a watch nor a timer left may end. */
@@ -162,6 +163,9 @@ struct cqlua_loop_hooks {
     /* Optional (NULL: cqlua_loop_run and _step fail with CQLUA_EUNSUPPORTED): let the loop wait once, wait_us at most
      * (negative: without a limit), and handle what is ready. Returns 0, or CQLUA_NULL if nothing is left to wait for. */
     int (*wait)(void *host, int64_t wait_us);
+    /* Optional: this process was forked from the one that made the loop. What the kernel keeps of the loop (an epoll descriptor)
+     * is shared with the parent: make a new one before anything is watched or stopped. */
+    void (*forked)(void *host);
 };
 
 /* A loop driven by a host's hooks. NULL if out of memory. `allocator` may be NULL (malloc). */
@@ -262,14 +266,15 @@ struct cqlua_options {
     int32_t max_queued;                                  /* 131,072 requests waiting in the session */
     int32_t max_prepared;                                /* 4,096 statements in the cache */
     int64_t max_frame_bytes;                             /* 256 MiB */
-    int consistency;                                     /* 0 (ANY) means LOCAL_QUORUM: ask for ANY in the statement's options */
-    int32_t page_size;                                   /* 5,000 rows */
-    const char *compression;           /* none; "lz4": used if the server offers it. Others are CQLUA_EUNSUPPORTED */
-    const char *application_name;      /* none: what the server's lists of clients show besides the driver's name and version */
-    const char *application_version;   /* none */
-    const char *client_id;             /* a random UUID */
-    int server_timestamps;             /* 1: the server gives writes their time; else each request carries the session's */
-    int throw_on_overload;             /* 1: an overloaded server answers `overloaded` instead of reading more slowly */
+    int64_t max_result_bytes;        /* of one page; the same. A larger answer fails its request and leaves the connection open */
+    int consistency;                 /* 0 (ANY) means LOCAL_QUORUM: ask for ANY in the statement's options */
+    int32_t page_size;               /* 5,000 rows */
+    const char *compression;         /* none; "lz4": used if the server offers it. Others are CQLUA_EUNSUPPORTED */
+    const char *application_name;    /* none: what the server's lists of clients show besides the driver's name and version */
+    const char *application_version; /* none */
+    const char *client_id;           /* a random UUID */
+    int server_timestamps;           /* 1: the server gives writes their time; else each request carries the session's */
+    int throw_on_overload;           /* 1: an overloaded server answers `overloaded` instead of reading more slowly */
     struct cqlua_allocator allocator;  /* malloc */
     struct cqlua_transport *transport; /* NULL: sockets and c-ares on the loop; see <cqlua/transport.h> */
     int log_level;                     /* enum cqlua_log_level: WARN with on_log, else NONE */
@@ -373,7 +378,7 @@ struct cqlua_call {
     int32_t consistency;        /* -1: the session's */
     int32_t serial_consistency; /* -1: the server's */
     int32_t page_size;          /* 0: the session's; -1: no paging */
-    int32_t idempotent;         /* CQLUA_DEFAULT: SELECT yes, all else no */
+    int32_t idempotent;         /* CQLUA_DEFAULT: SELECT yes, all else no; YES with an IF in the text is MISUSE */
     int32_t max_retries;        /* 0: the session's; -1: none */
     int32_t tracing;            /* 1: the server traces the request */
     int32_t has_timestamp;      /* 1: `timestamp_us` counts */
@@ -563,6 +568,10 @@ CQLUA_EXPORT int64_t cqlua_execute(struct cqlua_session *session, struct cqlua_s
 /* The same with a completion in a queue. */
 CQLUA_EXPORT int64_t cqlua_prepare_to(struct cqlua_session *session, const char *text, size_t len, int32_t timeout_ms,
                                       struct cqlua_queue *queue, uint64_t tag);
+/* The same in a keyspace that is not the session's (protocol v5): prepared statements run in the keyspace they were prepared in.
+ * NULL: the session's. */
+CQLUA_EXPORT int64_t cqlua_prepare_in(struct cqlua_session *session, const char *keyspace, const char *text, size_t len,
+                                      int32_t timeout_ms, struct cqlua_queue *queue, uint64_t tag);
 CQLUA_EXPORT int64_t cqlua_submit(struct cqlua_session *session, struct cqlua_statement *st, struct cqlua_queue *queue,
                                   uint64_t tag);
 /* The cached prepared statement of a text in the session's keyspace, borrowed; NULL if it is not there (yet). */

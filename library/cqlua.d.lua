@@ -105,9 +105,10 @@ function auth.sasl(mechanism) end
 ---@field function string?
 ---@field arg_types string?
 ---@field statement_id string?
----@field failure_map string?
+---@field failure_map table<string, integer>? v5: the server's reasons by the address of the replica
 ---@field paging_state string? where a failed page resumes
 ---@field column string? the column of a value that does not fit
+---@field index integer? of a batch: its entry, from 1
 
 ---@class cqlua.options.connect
 ---@field contact_points string[]? { "127.0.0.1" }; names or addresses, each with an optional :port
@@ -136,6 +137,7 @@ function auth.sasl(mechanism) end
 ---@field max_queued integer? 131072
 ---@field max_prepared integer? 4096
 ---@field max_frame_bytes integer? 256 MiB
+---@field max_result_bytes integer? of one page: a larger one is `frame_too_large`
 ---@field on_full "wait"|"fail"|nil "wait"
 ---@field allow_plaintext_auth boolean? a password may travel unencrypted beyond loopback
 ---@field require_auth boolean? refuses a server that asks for no authentication although credentials are set
@@ -262,6 +264,28 @@ function result:map(column) end
 ---@return { n: integer, [integer]: any }
 function result:column(column) end
 
+---The trace of a request that was made with `tracing = true`: waits until the server has written it.
+---@async
+---@return cqlua.trace?
+---@return cqlua.error?
+function result:trace() end
+
+---The rows of this page as JSON: an array of objects.
+---@return string?
+---@return cqlua.error? for what JSON cannot say
+function result:json() end
+
+---@class cqlua.trace
+---@field id string
+---@field request string
+---@field command string
+---@field client string
+---@field coordinator string
+---@field started_at number milliseconds since 1970
+---@field duration_us integer
+---@field parameters table<string, string>
+---@field events { activity: string, source: string, elapsed_us: integer, thread: string }[]
+
 ---@class cqlua.prepared: userdata
 ---@field text string
 ---@field params cqlua.column[]
@@ -308,7 +332,7 @@ local session = {}
 ---@return cqlua.error?
 function session:execute(statement, values, options) end
 
----Sends and waits for nothing; failures of the server are not heard of.
+---Sends and waits for nothing; failures of the server are not heard of. A text with values is prepared on first use.
 ---@param statement string|cqlua.prepared
 ---@param values table<string|integer, cqlua.value>?
 ---@param options cqlua.options.call|cqlua.options|nil
@@ -499,6 +523,12 @@ function cqlua.decimal(value) end
 ---@return cqlua.error?
 function cqlua.duration(value) end
 
+---JSON text that loses nothing: 64-bit integers, varints, decimals and durations are strings.
+---@param value any
+---@return string?
+---@return cqlua.error? for NaN and the infinities
+function cqlua.json(value) end
+
 ---Bytes for a blob: the string itself; anything else raises.
 ---@param bytes string
 ---@return string
@@ -599,6 +629,7 @@ function testing.raw(bytes) end
 ---@field function string?
 ---@field arg_types string?
 ---@field statement_id string?
+---@field failure_map table<string, integer>? v5: reasons by address
 
 ---@class cqlua.testing.frame
 ---@field version integer? the whole byte, with the direction bit
@@ -653,6 +684,8 @@ function testing.raw(bytes) end
 ---@field page_size integer?
 ---@field paging_state string?
 ---@field timestamp any
+---@field now_in_seconds integer?
+---@field payload table<string, string|lightuserdata>? the custom payload
 ---@field tracing boolean
 ---@field is_statement boolean
 ---@field stream integer

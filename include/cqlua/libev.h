@@ -49,9 +49,10 @@ struct cqlua_libev_watch {
 static inline void cqlua_libev_on_io(struct ev_loop *ev, ev_io *io, int revents)
 {
     struct cqlua_libev_watch *watch = (struct cqlua_libev_watch *)io->data;
+    int events = (revents & EV_READ ? CQLUA_READ : 0) | (revents & EV_WRITE ? CQLUA_WRITE : 0);
     (void)ev;
-    cqlua_loop_ready(watch->host->loop, watch->key,
-                     (revents & EV_READ ? CQLUA_READ : 0) | (revents & EV_WRITE ? CQLUA_WRITE : 0));
+    if (revents & EV_ERROR) events = 0; /* the kernel refused it, and libev has stopped the watcher */
+    cqlua_loop_ready(watch->host->loop, watch->key, events);
 }
 
 static inline void cqlua_libev_on_timer(struct ev_loop *ev, ev_timer *timer, int revents)
@@ -126,6 +127,11 @@ static inline void cqlua_libev_defer(void *arg)
     ev_feed_event(host->ev, &host->deferred, EV_CUSTOM);
 }
 
+static inline void cqlua_libev_forked(void *arg)
+{
+    ev_loop_fork(((struct cqlua_libev_host *)arg)->ev);
+}
+
 static inline void cqlua_libev_free(void *arg)
 {
     struct cqlua_libev_host *host = (struct cqlua_libev_host *)arg;
@@ -143,6 +149,7 @@ static inline struct cqlua_loop_hooks cqlua_libev_hooks(void)
     hooks.timer = cqlua_libev_timer;
     hooks.defer = cqlua_libev_defer;
     hooks.free = cqlua_libev_free;
+    hooks.forked = cqlua_libev_forked;
     return hooks;
 }
 

@@ -174,8 +174,10 @@ struct cqlua_received {
     int consistency, serial_consistency; /* -1: none */
     int32_t page_size;                   /* 0: none */
     struct cqlua_slice paging_state;
-    int tracing, has_timestamp;
+    int tracing, has_timestamp, has_now_in_seconds;
     int64_t timestamp_us;
+    int32_t now_in_seconds;     /* v5 */
+    struct cqlua_slice payload; /* custom payload, a [bytes map] (v4 section 3); empty: none */
     int stream, version, node;
     int64_t at_us;               /* cqlua_loop_now */
     const void *record, *params; /* private */

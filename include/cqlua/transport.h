@@ -73,6 +73,9 @@ CQLUA_EXPORT void cqlua_link_lost(struct cqlua_link *link, const char *reason, i
 CQLUA_EXPORT void cqlua_session_turn(struct cqlua_session *session, int64_t now_us, int64_t wall_us);
 /* When the next turn is due at the latest, in the clock of now_us; INT64_MAX: only when something happens. */
 CQLUA_EXPORT int64_t cqlua_session_due(const struct cqlua_session *session);
+/* This process was forked from the one that opened the session: everything in flight and everything new fails with
+ * CQLUA_EFORKED, and its pipes are closed without a word to the peers, which are the parent's. A cqlua_loop notices by itself. */
+CQLUA_EXPORT void cqlua_session_forked(struct cqlua_session *session);
 /* How many completions the session has put into queues since it was opened: a host that waits looks whether it grew. */
 CQLUA_EXPORT uint64_t cqlua_session_completions(const struct cqlua_session *session);
 /* Calls the callbacks of what has completed (the loop's turn does it): gives how many. */

@@ -71,6 +71,7 @@ static int session_batch(lua_State *L)
     struct cqlua_batch batch;
     int kind, results;
     uint32_t tag;
+    int64_t id = 0;
     if (session == NULL) return 2;
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 5);
@@ -84,9 +85,9 @@ static int session_batch(lua_State *L)
         tag = bind_slot_take(session->queue, session);
         if (tag != 0)
             session->queue->slots[tag - 1].bigint = call != NULL && call->bigint != 0 ? call->bigint : session->defaults.bigint;
+        if (tag != 0) id = cqlua_batch_submit(&batch, session->queue->queue, tag);
         results = tag == 0 ? (bind_push_code(L, CQLUA_ENO_MEMORY), bind_failed(L))
-                           : bind_submitted(L, session->queue, tag, cqlua_batch_submit(&batch, session->queue->queue, tag),
-                                            cqlua_batch_error(&batch));
+                           : bind_submitted(L, session->queue, tag, id, cqlua_batch_error(&batch));
     }
     cqlua_batch_dispose(&batch);
     return results;

@@ -224,6 +224,8 @@ int bind_rows_build(lua_State *L, const struct bind_builder *build, const struct
 /* Results. */
 void bind_push_shape(lua_State *L, struct bind_session *session, const struct cqlua_result *result);
 void bind_push_info(lua_State *L, const struct cqlua_result *result);
+/* Pushes a custom payload as a table; nil if it is empty. */
+void bind_push_payload(lua_State *L, const char *bytes, uint32_t len);
 
 /* Each file's functions, added to the module. */
 void bind_open_loop(lua_State *L);

@@ -16,6 +16,7 @@ struct binding {
     enum bind_place place;
     int key;                      /* BIND_KEY, BIND_OF_KEY: the key's place on the stack */
     const struct binding *inside; /* BIND_MARKER: NULL */
+    const char *given;            /* BIND_MARKER: the Lua type of its value */
 };
 
 /* The value on top of the stack, which is popped unless it fails. */

@@ -179,7 +179,7 @@ static uint32_t read_short(const unsigned char *at)
 }
 
 /* A [bytes map], v4 section 3: [short] n, then n times [string] and [bytes]. */
-static void push_payload(lua_State *L, const char *bytes, uint32_t len)
+void bind_push_payload(lua_State *L, const char *bytes, uint32_t len)
 {
     const unsigned char *at = (const unsigned char *)bytes, *end = at + len;
     uint32_t i, count;
@@ -246,7 +246,7 @@ static int info_get(lua_State *L)
     case ATTEMPTS: push_attempts(L, &packed, attempts); break;
     case COORDINATOR: push_text(L, at, packed.coordinator); break;
     case COST: push_cost(L, &packed); break;
-    case CUSTOM_PAYLOAD: push_payload(L, payload, packed.payload); break;
+    case CUSTOM_PAYLOAD: bind_push_payload(L, payload, packed.payload); break;
     case SCHEMA_AGREED:
         if (packed.agreed < 0) return 0;
         lua_pushboolean(L, packed.agreed);

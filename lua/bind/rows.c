@@ -208,7 +208,7 @@ static int push_cell(struct reading *r, const struct cqlua_rows *rows, int index
     return push_collection(r, rows, index, value.kind);
 }
 
-static void push_failure(struct reading *r, const struct cqlua_result *result, int index, uint32_t row)
+static void push_message(struct reading *r, const struct cqlua_result *result, int index, uint32_t row)
 {
     struct cqlua_column column;
     if (cqlua_result_column(result, index, &column) < 0) {
@@ -219,6 +219,20 @@ static void push_failure(struct reading *r, const struct cqlua_result *result, i
                     (unsigned long)row + 1, r->why);
     lua_pushlstring(r->L, column.name.base, column.name.len);
     lua_setfield(r->L, -2, "column");
+}
+
+/* A node has answered with this: the request was executed. */
+static void push_failure(struct reading *r, const struct cqlua_result *result, int index, uint32_t row)
+{
+    size_t count;
+    const struct cqlua_attempt *attempts = cqlua_result_attempts(result, &count);
+    push_message(r, result, index, row);
+    bind_push_attempts(r->L, attempts, count);
+    lua_setfield(r->L, -2, "attempts");
+    lua_pushstring(r->L, cqlua_result_coordinator(result));
+    lua_setfield(r->L, -2, "node");
+    lua_pushboolean(r->L, 1);
+    lua_setfield(r->L, -2, "may_have_executed");
 }
 
 /* One row on top of the stack: the index of the column that is wrong, or -1. */

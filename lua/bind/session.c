@@ -41,6 +41,7 @@ static void read_limits(lua_State *L, int table, struct cqlua_options *opt)
     opt->max_queued = bind_int_field(L, table, "max_queued", 0);
     opt->max_prepared = bind_int_field(L, table, "max_prepared", 0);
     opt->max_frame_bytes = bind_int_field(L, table, "max_frame_bytes", 0);
+    opt->max_result_bytes = bind_int_field(L, table, "max_result_bytes", 0);
     opt->page_size = bind_int_field(L, table, "page_size", 0);
     opt->speculation_delay_ms = bind_int_field(L, table, "speculation_delay_ms", 0);
     opt->speculation_max = bind_int_field(L, table, "speculation_max", 0);
@@ -308,19 +309,20 @@ int bind_submitted(lua_State *L, struct bind_queue *queue, uint32_t tag, int64_t
     return submit_failed(L, error, id);
 }
 
-/* prepare(session, text, timeout_ms): tag; or nil, err. */
+/* prepare(session, text, timeout_ms, keyspace): tag; or nil, err. */
 static int session_prepare(lua_State *L)
 {
     struct bind_session *session = bind_check_open(L);
     size_t len;
     const char *text = luaL_checklstring(L, 2, &len);
     int32_t timeout_ms = (int32_t)luaL_optinteger(L, 3, 0);
+    const char *keyspace = luaL_optstring(L, 4, NULL);
     uint32_t tag;
     if (session == NULL) return 2;
     tag = bind_slot_take(session->queue, session);
     if (tag == 0) return submit_failed(L, NULL, CQLUA_ENO_MEMORY);
     return bind_submitted(L, session->queue, tag,
-                          cqlua_prepare_to(session->session, text, len, timeout_ms, session->queue->queue, tag), NULL);
+                          cqlua_prepare_in(session->session, keyspace, text, len, timeout_ms, session->queue->queue, tag), NULL);
 }
 
 /* use(session, keyspace): tag; or nil, err. */

@@ -209,6 +209,25 @@ static int server_connections(lua_State *L)
 
 /* --- primes ---------------------------------------------------------------------------------------------------------------- */
 
+/* server_failure(address, reason): an entry of a failure map, [inetaddr] and [short]; nil if that is no address. */
+static int server_failure(lua_State *L)
+{
+    struct cqlua_value address;
+    uint8_t storage[64];
+    char entry[1 + 16 + 2];
+    size_t len;
+    const char *text = luaL_checklstring(L, 1, &len);
+    lua_Integer code = luaL_checkinteger(L, 2);
+    if (len > sizeof storage || cqlua_value_parse(CQLUA_KIND_INET, text, len, storage, &address) != 0) return 0;
+    len = address.bytes.len;
+    entry[0] = (char)len;
+    memcpy(entry + 1, address.bytes.base, len);
+    entry[1 + len] = (char)(code >> 8);
+    entry[2 + len] = (char)(code & 255);
+    lua_pushlstring(L, entry, 3 + len);
+    return 1;
+}
+
 /* The error in the table on top: { code =, server_code =, message =, ... } */
 static const struct cqlua_error *read_error(lua_State *L)
 {
@@ -232,6 +251,7 @@ static const struct cqlua_error *read_error(lua_State *L)
     error->function = bind_text_field(L, table, "function", NULL);
     error->arg_types = bind_text_field(L, table, "arg_types", NULL);
     error->statement_id = slice_field(L, table, "statement_id");
+    error->failure_map = slice_field(L, table, "failure_map");
     return error;
 }
 
@@ -455,6 +475,11 @@ static void set_parameters(lua_State *L, const struct cqlua_received *received)
         bind_push_int64(L, received->timestamp_us, BIND_BIGINT_DEFAULT);
         lua_setfield(L, -2, "timestamp");
     }
+    if (received->has_now_in_seconds) set_integer(L, "now_in_seconds", received->now_in_seconds);
+    if (received->payload.len > 0) {
+        bind_push_payload(L, received->payload.base, (uint32_t)received->payload.len);
+        lua_setfield(L, -2, "payload");
+    }
 }
 
 /* server_received(server, index): a table; nil past the end. */
@@ -521,6 +546,7 @@ static const luaL_Reg functions[] = {{"server_new", server_new},
                                      {"server_address", server_address},
                                      {"server_node", server_node},
                                      {"server_connections", server_connections},
+                                     {"server_failure", server_failure},
                                      {"server_prime", server_prime},
                                      {"server_markers", server_markers},
                                      {"server_row", server_row},

@@ -7,6 +7,7 @@
 #include "binding.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { KEY_SHOWN = 40 };
@@ -64,23 +65,38 @@ static void push_path(const struct binding *b)
     lua_concat(L, 3);
 }
 
+static const struct binding *root_of(const struct binding *b)
+{
+    while (b->inside != NULL) b = b->inside;
+    return b;
+}
+
+/* The error of a marker: `why` begins with the place within the column, if it is not all of it. */
+static int refuse_column(const struct binding *b, const char *why)
+{
+    const struct binding *root = root_of(b);
+    bind_push_named(b->L, CQLUA_EINVALID_VALUE, "column '%s' (%s) cannot be bound from this %s: %s", root->param->name,
+                    root->param->type, root->given, why);
+    set_column(b->L, root->param->name);
+    return FAILED;
+}
+
 int bind_unfit(const struct binding *b, int value, const char *why)
 {
     lua_State *L = b->L;
-    const struct binding *root = b;
-    const char *type = type_of(L, value);
-    if (b->inside == NULL) {
-        bind_push_named(L, CQLUA_EINVALID_VALUE, "column '%s' (%s) cannot be bound from this %s: %s", b->param->name,
-                        b->param->type, type, why);
-        set_column(L, b->param->name);
-        return FAILED;
-    }
-    while (root->inside != NULL) root = root->inside;
+    if (b->inside == NULL) return refuse_column(b, why);
     push_path(b);
-    bind_push_named(L, CQLUA_EINVALID_VALUE, "column '%s' (%s) cannot be bound from this table: %s%s does not fit %s: %s",
-                    root->param->name, root->param->type, lua_tostring(L, -1), type, b->param->type, why);
-    set_column(L, root->param->name);
-    return FAILED;
+    return refuse_column(
+        b, lua_pushfstring(L, "%s%s does not fit %s: %s", lua_tostring(L, -1), type_of(L, value), b->param->type, why));
+}
+
+/* The library begins its sentence with "name (type): ", each of them cut: that is said in our own way. */
+static const char *reason_of(const struct binding *b, const char *message)
+{
+    const struct binding *root = root_of(b);
+    char prefix[256];
+    int len = snprintf(prefix, sizeof prefix, "%.100s (%.100s): ", root->param->name, root->param->type);
+    return strncmp(message, prefix, (size_t)len) == 0 ? message + len : message;
 }
 
 int bind_said(const struct binding *b, int rc)
@@ -88,6 +104,7 @@ int bind_said(const struct binding *b, int rc)
     const struct cqlua_error *error;
     if (rc == 0) return BOUND;
     error = cqlua_statement_error(b->st);
+    if (error != NULL && error->code == CQLUA_EINVALID_VALUE) return refuse_column(b, reason_of(b, error->message));
     if (error != NULL) bind_push_error(b->L, error);
     else bind_push_code(b->L, rc);
     return FAILED;
@@ -338,6 +355,7 @@ static int bind_table(lua_State *L, struct cqlua_statement *st, const struct bin
             lua_rawgeti(L, table, b.index + 1);
         }
         found += !lua_isnil(L, -1) && (!by_name || b.param->is_first);
+        b.given = type_of(L, -1);
         first_failure = bind_one(&b, nil_as);
     }
     if (first_failure == BOUND && found == bind_count_keys(L, table)) return BOUND;
@@ -347,7 +365,7 @@ static int bind_table(lua_State *L, struct cqlua_statement *st, const struct bin
 
 static int bind_nothings(lua_State *L, struct cqlua_statement *st, const struct bind_prepared *prepared, unsigned nil_as)
 {
-    struct binding b = {.L = L, .st = st};
+    struct binding b = {.L = L, .st = st, .given = "nil"};
     int rc = BOUND;
     for (b.index = 0; b.index < prepared->count && rc == BOUND; b.index++) {
         b.param = &prepared->params[b.index];

@@ -4,6 +4,7 @@ local auth = require "cqlua.auth"
 local core = require "cqlua.core"
 local errors = require "cqlua.error"
 local group = require "cqlua.group"
+local json = require "cqlua.json"
 local options = require "cqlua.options"
 local session = require "cqlua.session"
 local task = require "cqlua.task"
@@ -44,11 +45,12 @@ local cqlua = {
   decimal = types.decimal,
   duration = types.duration,
   blob = types.blob,
+  json = json.text,
 }
 
 -- What api.md names and this version does not have.
 local LATER = {}
-local words = "group retry queue semaphore on_signal step adopt json prometheus plain"
+local words = "group retry queue semaphore on_signal step adopt prometheus plain"
 for name in words:gmatch "%S+" do LATER[name] = true end
 
 return setmetatable(cqlua, {

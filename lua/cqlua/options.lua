@@ -10,8 +10,7 @@ local M = {}
 
 -- What api.md names and this version does not have. As options: refused by name.
 local LATER = {
-  connect = "profiles slow_query paging_secret "
-    .. "max_result_bytes translate_address profile",
+  connect = "profiles slow_query paging_secret translate_address profile",
   call = "page_token node profile routing_key lazy",
 }
 LATER.stream = LATER.call .. " max_buffer_bytes"
@@ -279,6 +278,7 @@ local CONNECT = {
   max_queued = { count },
   max_prepared = { count },
   max_frame_bytes = { count, min = 4096 },
+  max_result_bytes = { count, min = 1024 },
   on_full = { choice, of = { wait = true, fail = true } },
   allow_plaintext_auth = { flag },
   require_auth = { flag },
@@ -378,6 +378,14 @@ function M.call(given, who)
   if object then return object.call, object.checked end
   local checked = M.check(CALL, given, who)
   return core.call(to_core(checked)), checked
+end
+
+-- The core's form of checked options but for the keyspace: that of a statement that was prepared in it.
+function M.without_keyspace(checked)
+  local rest = {}
+  for name, value in pairs(checked) do rest[name] = value end
+  rest.keyspace = nil
+  return core.call(rest)
 end
 
 -- The same for a batch, whose `kind` is apart: kind, call, checked.

@@ -4,6 +4,7 @@
 
 local core = require "cqlua.core"
 local errors = require "cqlua.error"
+local json = require "cqlua.json"
 local options = require "cqlua.options"
 local rows_of = require "cqlua.rows"
 local task = require "cqlua.task"
@@ -170,6 +171,11 @@ function methods:column(name)
   return values
 end
 
+-- The rows of this page as JSON: an array of objects; nil, err for what JSON cannot say (NaN, infinities).
+function methods:json()
+  return json.rows(self, meta_of(self, "json")[2].columns)
+end
+
 -- Tracing -----------------------------------------------------------------------------------------
 
 local TRACE_SECONDS = 5 -- for the server to finish writing it
@@ -221,22 +227,37 @@ end
 
 -- tostring ----------------------------------------------------------------------------------------
 
--- A list as [a, b], a map as {k: v}; no more of it than is shown.
-local function collection_text(value)
-  local parts, length = {}, 0
-  for key, element in pairs(value) do
-    local text = type(element) == "table" and "..." or types.text(element)
-    parts[#parts + 1] = value[1] ~= nil and text or types.text(key) .. ": " .. text
-    length = length + #text
-    if length > DRAWN_WIDTH then break end
-  end
-  local all = table.concat(parts, ", ")
-  return value[1] ~= nil and "[" .. all .. "]" or "{" .. all .. "}"
+local function element_text(value)
+  if value == nil or value == core.null then return "null" end
+  return type(value) == "table" and "..." or types.text(value)
 end
 
-local function cell_text(value)
+-- A list as [a, b], a tuple as (a, b), a map as {k: v}; no more of it than is shown.
+local function collection_text(value, type_text)
+  local parts, length = {}, 0
+  local function add(text)
+    parts[#parts + 1] = text
+    length = length + #text
+    return length > DRAWN_WIDTH
+  end
+  local is_tuple = type_text:find "^tuple<"
+  if is_tuple or value[1] ~= nil then
+    for place = 1, is_tuple and value.n or #value do
+      if add(element_text(value[place])) then break end
+    end
+  else
+    for key, element in pairs(value) do
+      if add(types.text(key) .. ": " .. element_text(element)) then break end
+    end
+  end
+  local left, right = "{", "}"
+  if is_tuple then left, right = "(", ")" elseif value[1] ~= nil then left, right = "[", "]" end
+  return left .. table.concat(parts, ", ") .. right
+end
+
+local function cell_text(value, type_text)
   if value == nil then return "null" end
-  local text = (type(value) == "table" and collection_text(value) or types.text(value)):gsub("%c", "?")
+  local text = (type(value) == "table" and collection_text(value, type_text) or types.text(value)):gsub("%c", "?")
   if #text > DRAWN_WIDTH then text = text:sub(1, DRAWN_WIDTH - 3) .. "..." end
   return text
 end
@@ -250,7 +271,7 @@ local function draw(rows, columns, shown)
   local lines, widths, rule = {}, {}, {}
   for place, column in ipairs(columns) do
     local width = #cell_text(column.name)
-    for index = 1, shown do width = math.max(width, #cell_text(rawget(rows[index], column.name))) end
+    for index = 1, shown do width = math.max(width, #cell_text(rawget(rows[index], column.name), column.type)) end
     widths[place], rule[place] = width, ("-"):rep(width + 2)
   end
   for index = 0, shown do
@@ -258,7 +279,7 @@ local function draw(rows, columns, shown)
     for place, column in ipairs(columns) do
       local value = column.name
       if index > 0 then value = rawget(rows[index], column.name) end
-      cells[place] = " " .. pad(cell_text(value), widths[place], index > 0 and type(value) ~= "string") .. " "
+      cells[place] = " " .. pad(cell_text(value, column.type), widths[place], index > 0 and type(value) ~= "string") .. " "
     end
     lines[#lines + 1] = table.concat(cells, "|")
     if index == 0 then lines[#lines + 1] = table.concat(rule, "+") end

@@ -30,7 +30,9 @@ local function failure(reader, first, row, column, why)
   local cell = reader.shape.cells[column]
   local message = ("column '%s' (%s) of row %d of the page %s"):format(cell.name, cell.type,
     reader.done + row - first + 1, WHY[why])
-  return nil, errors.new(NAMES[why], message, { column = cell.name })
+  local packed = core.page_info(reader.page)
+  return nil, errors.new(NAMES[why], message, { column = cell.name, may_have_executed = true,
+    node = core.info(packed, "coordinator"), attempts = core.info(packed, "attempts") })
 end
 
 -- Builds up to `count` more rows into `into` from index `first` on: gives how many, or nil, err.

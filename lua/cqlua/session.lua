@@ -12,6 +12,7 @@ local task = require "cqlua.task"
 
 local core_submit, core_submit_text = core.submit, core.submit_text
 local answer, enter, milliseconds = request.answer, task.enter, request.milliseconds
+local text_key = stream.text_key
 local next, rawget, type = next, rawget, type
 
 local M = {}
@@ -50,9 +51,15 @@ local function seconds_of(self, checked)
   return checked and checked.timeout or self._request_timeout
 end
 
+-- Misuse that the core told: a text, or an error object of that name.
+local function raise_misuse(who, err)
+  if type(err) == "string" then errors.misuse("%s: %s", who, err) end
+  if err.name == "misuse" then errors.misuse("%s: %s", who, err.message) end
+end
+
 -- A submit was refused: misuse raises; a full queue is waited for, then the request has the rest of its time.
 local function submit_within(self, me, seconds, err, submit, ...)
-  if type(err) == "string" then errors.misuse("execute: %s", err) end
+  raise_misuse("execute", err)
   if err.name ~= "queue_full" or self._on_full == "fail" then return nil, err end
   local deadline = task.now() + seconds
   local tag
@@ -136,33 +143,32 @@ end
 
 -- Texts -------------------------------------------------------------------------------------------
 
-local function remember(self, text, prepared)
+local function remember(self, key, prepared)
   if self._texts_count == MOST_TEXTS then self._texts, self._texts_count = {}, 0 end
-  if not self._texts[text] then self._texts_count = self._texts_count + 1 end
-  self._texts[text] = prepared
+  if not self._texts[key] then self._texts_count = self._texts_count + 1 end
+  self._texts[key] = prepared
   return prepared
 end
 
-local function submit_prepare(self, timeout_ms, text)
-  return core.prepare(self._core, text, timeout_ms)
+local function submit_prepare(self, timeout_ms, text, keyspace)
+  return core.prepare(self._core, text, timeout_ms, keyspace)
 end
 
--- The prepared statement of a text, from the server at first use; nil, err.
-local function prepare(self, me, text, seconds)
-  local texts = self._texts
-  local known = not self.closed and texts[text] -- of a closed session, the core says that it is
+-- The prepared statement of a text, from the server at first use; nil, err. `keyspace`: not the session's.
+local function prepare(self, me, text, seconds, keyspace)
+  local texts, key = self._texts, text_key(text, keyspace)
+  local known = not self.closed and texts[key] -- of a closed session, the core says that it is
   if known then return known end
-  local tag, err = submit_prepare(self, seconds and milliseconds(seconds), text)
+  local tag, err = submit_prepare(self, seconds and milliseconds(seconds), text, keyspace)
   if not tag then
-    tag, err = submit_within(self, me, seconds or self._request_timeout, err, submit_prepare, text)
+    tag, err = submit_within(self, me, seconds or self._request_timeout, err, submit_prepare, text, keyspace)
     if not tag then return nil, err end
   end
   local prepared, failed = answer(self._core, me, tag)
   if not prepared then return nil, failed end
-  if texts == self._texts then remember(self, text, prepared) end -- else the keyspace is another now
+  if texts == self._texts then remember(self, key, prepared) end -- else the keyspace is another now
   return prepared
 end
-M.prepare = prepare
 
 -- The text without the comments and blanks before its first word.
 local function first_word(text)
@@ -214,16 +220,15 @@ local function execute_prepared(self, me, prepared, params, call, checked, timeo
   return await(self, me, tag, checked)
 end
 
--- Text with values: prepared first, within the same deadline.
+-- Text with values: prepared first, within the same deadline. It runs in the keyspace that it was prepared in.
 local function execute_text(self, me, text, params, call, checked)
-  local known = self._texts[text]
+  local keyspace = checked and checked.keyspace
+  if keyspace then call = options.without_keyspace(checked) end
+  local known = self._texts[text_key(text, keyspace)]
   if known then return execute_prepared(self, me, known, params, call, checked) end
-  if checked and checked.keyspace then
-    errors.misuse("execute: option 'keyspace' is unsupported for a text with values: prepare it in its keyspace")
-  end
   local seconds, began = seconds_of(self, checked), task.now()
   params = stream.copy(params) -- as they are now
-  local prepared, err = prepare(self, me, text, seconds)
+  local prepared, err = prepare(self, me, text, seconds, keyspace)
   if not prepared then return nil, err end
   local left = milliseconds(seconds - (task.now() - began))
   return execute_prepared(self, me, prepared, params, call, checked, left)
@@ -266,7 +271,7 @@ end
 -- Batches -----------------------------------------------------------------------------------------
 
 -- The entries as the core takes them: { what, params }, and whether a text with values is not prepared yet. Raises.
-local function entries_of(self, list)
+local function entries_of(self, list, keyspace)
   if type(list) ~= "table" then errors.misuse("batch: a list of { statement, values } expected, got %s", type(list)) end
   local entries, is_complete, count = {}, true, 0
   for _ in next, list do count = count + 1 end
@@ -282,7 +287,7 @@ local function entries_of(self, list)
       errors.misuse("batch: entry %d: a table of bind values expected, got %s", index, type(params))
     end
     if type(what) == "string" and params ~= nil and next(params) ~= nil then
-      what = self._texts[what] or what
+      what = self._texts[text_key(what, keyspace)] or what
       is_complete = is_complete and type(what) ~= "string"
     end
     entries[index] = { what, params }
@@ -291,14 +296,14 @@ local function entries_of(self, list)
 end
 
 -- Texts with values are prepared, the values as they were: true, or nil, err.
-local function prepare_entries(self, me, entries, seconds)
+local function prepare_entries(self, me, entries, seconds, keyspace)
   local deadline = task.now() + seconds
   for _, entry in ipairs(entries) do
     if entry[2] ~= nil then entry[2] = stream.copy(entry[2]) end
   end
   for index, entry in ipairs(entries) do
     if type(entry[1]) == "string" and entry[2] ~= nil and next(entry[2]) ~= nil then
-      local prepared, err = prepare(self, me, entry[1], math.max(deadline - task.now(), 0.001))
+      local prepared, err = prepare(self, me, entry[1], math.max(deadline - task.now(), 0.001), keyspace)
       if not prepared then
         err.index = err.index or index
         return nil, err
@@ -314,8 +319,7 @@ local function submit_batch(self, timeout_ms, entries, kind, call)
 end
 
 local function batch_failed(err)
-  if type(err) == "string" then errors.misuse("batch: %s", err) end
-  if err.name == "misuse" then errors.misuse("batch: %s", err.message) end
+  raise_misuse("batch", err)
   return nil, err
 end
 
@@ -325,7 +329,8 @@ function methods:batch(list, given)
   check(self, "batch")
   local me = enter()
   local kind, call, checked = options.batch(given)
-  local entries, is_complete = entries_of(self, list)
+  local keyspace = checked and checked.keyspace
+  local entries, is_complete = entries_of(self, list, keyspace)
   local refused
   for index, entry in ipairs(entries) do
     refused = refused or type(entry[1]) == "string" and M.refused(entry[1])
@@ -337,7 +342,7 @@ function methods:batch(list, given)
   local left
   if not is_complete then
     local prepared, err
-    prepared, err, left = prepare_entries(self, me, entries, seconds_of(self, checked))
+    prepared, err, left = prepare_entries(self, me, entries, seconds_of(self, checked), keyspace)
     if not prepared then return nil, err end
   end
   local tag, err = submit_batch(self, left and milliseconds(left), entries, kind, call)
@@ -350,28 +355,58 @@ function methods:batch(list, given)
   return await(self, me, tag, checked)
 end
 
--- Sends a statement and waits for nothing: true, or nil, err. Failures of the server are not heard of. A text with
--- values must have been prepared before.
+-- Nobody waits for the tag of a submit: true; or what it failed with.
+local function leave(tag, err)
+  if tag then
+    request.ignore(tag)
+    return true
+  end
+  raise_misuse("execute_nowait", err)
+  return nil, err
+end
+
+local function submit_nowait(self, what, params, call)
+  return leave(core_submit(self._core, what, params, call))
+end
+
+-- A text whose statement is not there yet: sent once it is, with the values as they are now.
+local function prepare_nowait(self, text, params, call, keyspace)
+  local texts = self._texts
+  local tag, err = submit_prepare(self, nil, text, keyspace)
+  if not tag then return nil, err end
+  params = stream.copy(params)
+  local cell = {}
+  function cell.on_answer(_, prepared)
+    if not prepared then return end
+    if texts == self._texts then remember(self, text_key(text, keyspace), prepared) end
+    local sent, why = submit_nowait(self, prepared, params, call)
+    if not sent then task.report(why) end
+  end
+  request.watch(tag, cell)
+  return true
+end
+
+-- Sends a statement and waits for nothing: true, or nil, err. Failures of the server are not heard of. A text with values
+-- is prepared on first use; what is wrong with the values then goes to cqlua.on_error.
 function methods:execute_nowait(what, params, given)
   check(self, "execute_nowait")
   check_what(what, "execute_nowait")
   if params ~= nil and type(params) ~= "table" then
     errors.misuse("execute_nowait: a table of bind values expected, got %s", type(params))
   end
-  local call = given ~= nil and options.call(given, "execute_nowait") or nil
-  local tag, err
-  if type(what) == "string" and (params == nil or next(params) == nil) then
-    err = M.refused(what)
-    if not err then tag, err = core_submit_text(self._core, what, call) end
-  else
-    if type(what) == "string" then what = self._texts[what] end
-    if not what then errors.misuse("execute_nowait: prepare a text with values first") end
-    tag, err = core_submit(self._core, what, params, call)
+  local call, checked
+  if given ~= nil then call, checked = options.call(given, "execute_nowait") end
+  if type(what) ~= "string" then return submit_nowait(self, what, params, call) end
+  local refused = M.refused(what)
+  if refused then return nil, refused end
+  if params ~= nil and next(params) ~= nil then
+    local keyspace = checked and checked.keyspace
+    if keyspace then call = options.without_keyspace(checked) end
+    local known = self._texts[text_key(what, keyspace)]
+    if known then return submit_nowait(self, known, params, call) end
+    return prepare_nowait(self, what, params, call, keyspace)
   end
-  if type(err) == "string" then errors.misuse("execute_nowait: %s", err) end
-  if not tag then return nil, err end
-  request.ignore(tag)
-  return true
+  return leave(core_submit_text(self._core, what, call))
 end
 
 -- Prepares a text: a prepared statement (fields text, params, columns), or nil, err. Waits.

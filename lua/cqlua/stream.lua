@@ -78,6 +78,7 @@ local function ask(self)
   end
   local tag, err = core.fetch(self._db._core, self._statement, self._state or nil, limit, true)
   if not tag then
+    if err.name == "misuse" then return finish(self, "stream: " .. err.message) end -- the first `next` raises it
     self._full = err.name == "queue_full" and self._db._on_full == "wait"
     if not self._full then failed(self, err) end
     return
@@ -356,10 +357,10 @@ end
 local OWN = { prefetch = true, on_page = true, max_pages = true, max_rows = true, page_timeout = true,
   total_timeout = true }
 
-local function call_of(checked)
+local function call_of(checked, omitted)
   local of_call, is_any = {}, false
   for name, value in pairs(checked) do
-    if not OWN[name] then
+    if not OWN[name] and name ~= omitted then
       of_call[name], is_any = value, true
     end
   end
@@ -404,17 +405,29 @@ local function new(db, checked)
   }, Stream)
 end
 
-local function copy(params)
+local DEEPEST = 32 -- levels of a value: what is deeper (or within itself) is refused when it is bound
+
+-- Bind values as they are now, collections included.
+local function copy(params, levels)
   local copied = {}
-  for key, value in pairs(params) do copied[key] = value end
+  levels = levels or DEEPEST
+  for key, value in next, params do
+    copied[key] = type(value) == "table" and levels > 0 and copy(value, levels - 1) or value
+  end
   return copied
 end
 M.copy = copy
 
-local function prepare_first(self, text, params)
+-- The key of a text's prepared statement in db._texts: a keyspace of the call's own is part of it.
+local function text_key(text, keyspace)
+  return keyspace and keyspace .. "\0" .. text or text
+end
+M.text_key = text_key
+
+local function prepare_first(self, text, params, keyspace)
   self._params = copy(params)
   local limit = self._page_timeout and milliseconds(self._page_timeout) or nil
-  local tag, err = core.prepare(self._db._core, text, limit)
+  local tag, err = core.prepare(self._db._core, text, limit or 0, keyspace)
   if not tag then return finish(self, err) end
   self._tag = tag
   request.watch(tag, self)
@@ -429,9 +442,10 @@ function M.new(db, what, params, checked, refused)
     return self
   end
   if type(what) == "string" and params ~= nil and next(params) ~= nil then
-    local known = db._texts[what]
+    if checked.keyspace then self._call = call_of(checked, "keyspace") or false end -- it is prepared in it
+    local known = db._texts[text_key(what, checked.keyspace)]
     if not known then
-      prepare_first(self, what, params)
+      prepare_first(self, what, params, checked.keyspace)
       return self
     end
     what = known

@@ -152,6 +152,7 @@ local FAILURE = {
   received = { whole, min = 0 },
   alive = { whole, min = 0 },
   failures = { whole, min = 0 },
+  failure_map = { list },
   block_for = { whole, min = 0 },
   contentions = { whole, min = 0, max = 65535 },
   data_present = { flag },
@@ -217,12 +218,25 @@ local function number_of(value)
   return value and 1 or 0
 end
 
+-- { [address] = reason }, as the protocol has it, and how many.
+local function failure_map_of(given)
+  local entries = {}
+  for address, reason in pairs(given) do
+    local entry = type(address) == "string" and whole(reason, { min = 0, max = 65535 })
+      and core.server_failure(address, reason)
+    if not entry then misuse "prime: error: failure_map: the server's reasons (numbers) by address expected" end
+    entries[#entries + 1] = entry
+  end
+  return table.concat(entries), #entries
+end
+
 -- A number that is no code of ours is the protocol's: sent as it is.
 local function error_of(given)
   if type(given) == "string" then given = { code = given } end
   local failure = options.check(FAILURE, given, "prime: error")
   if not failure.code then misuse "prime: error: its `code` is missing" end
   if type(given.code) == "number" then failure.code, failure.server_code = 0, given.code end
+  if failure.failure_map then failure.failure_map, failure.failures = failure_map_of(failure.failure_map) end
   failure.data_present = number_of(failure.data_present)
   failure.message = failure.message or type(given.code) == "string" and "primed: " .. given.code or "primed"
   return failure

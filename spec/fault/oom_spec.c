@@ -1,6 +1,6 @@
-/* Fault 47: the n-th allocation fails, for every n, over one whole life of a session: connect, prepare, execute, a large reply,
- * a page, a change of keyspace, a repair, close. Nothing crashes, leaks or hangs; each request completes with a result or a typed
- * error; and the next query works. */
+/* Fault 47: the n-th allocation fails, for every n, over one whole life of a session: connect, prepare, execute, batch, a large
+ * reply, pages, a change of keyspace, a repair, cancelled requests, a lost connection, close. Nothing crashes, leaks or hangs;
+ * each request completes with a result or a typed error; and the next query works. ctest: timeout=300 */
 #include <stdlib.h>
 
 #include "sim/support/sim.h"
@@ -26,6 +26,7 @@ static bool is_expected(int code)
     case CQLUA_ENO_NODES:        /* the connection could not be made */
     case CQLUA_ECONNECTION_LOST: /* or was given up */
     case CQLUA_ECLOSED:
+    case CQLUA_ECANCELLED:
     case CQLUA_ETIMEOUT: return true;
     default: return false;
     }
@@ -52,7 +53,11 @@ static void use_session(struct sim *sim)
     struct cqlua_prepared *prepared = wait_prepared(sim, text), *insert = wait_prepared(sim, wide);
     if (prepared != NULL) sim_execute(sim, prepared, NULL);
     if (insert != NULL) sim_execute(sim, insert, NULL);
+    struct cqlua_call more = sim_call_options();
+    more.paging_state = slice_of("1");
     sim_text(sim, "PAGES 2", NULL);
+    sim_text(sim, "PAGES 2", &more);
+    sim_batch(sim, &insert, insert != NULL, NULL);
     sim_text(sim, "SELECT 'large'", NULL);
     sim_text(sim, "CREATE TABLE t (a int PRIMARY KEY)", NULL);
     sim_run_calls(sim, 60000000);
@@ -61,6 +66,13 @@ static void use_session(struct sim *sim)
     sim_node_forget(&sim->nodes[0]);
     if (prepared != NULL) sim_execute(sim, prepared, NULL);
     for (int i = 0; i < 100; i++) sim_query(sim, "SELECT");
+    sim_run_calls(sim, 60000000);
+    size_t first = sim->calls_count;
+    for (int i = 0; i < 10; i++) sim_query(sim, i % 2 == 0 ? "SELECT" : "INSERT");
+    sim_run_for(sim, 300);
+    for (int i = 0; i < 4; i++)
+        if (sim_call(sim, first + (size_t)i)->id > 0) cqlua_cancel(sim->session, sim_call(sim, first + (size_t)i)->id);
+    sim_node_cut(&sim->nodes[0], "Connection reset by peer");
     sim_run_calls(sim, 60000000);
 }
 
@@ -74,10 +86,11 @@ static void assert_usable(struct sim *sim, uint64_t n)
 }
 
 /* One life in which allocation `n` fails: false if there were fewer. */
-static bool live(struct sim *sim, int version, uint64_t n, uint64_t more)
+static bool live(struct sim *sim, int version, const char *compression, uint64_t n, uint64_t more)
 {
     sim_init(sim, 3);
     sim->options.protocol_version = version;
+    sim->options.compression = sim->nodes[0].compression = compression;
     sim->options.keyspace = "ks";
     sim->options.username = sim->nodes[0].username = "ada";
     sim->options.password = sim->nodes[0].password = "secret-word";
@@ -103,12 +116,12 @@ static bool live(struct sim *sim, int version, uint64_t n, uint64_t more)
     return sim->heap.allocations >= n;
 }
 
-static void every_allocation(int version, uint64_t more)
+static void every_allocation(int version, const char *compression, uint64_t more)
 {
     struct sim *sim = malloc(sizeof *sim);
     assert_non_null(sim);
     uint64_t n = 1;
-    while (live(sim, version, n, more)) n++;
+    while (live(sim, version, compression, n, more)) n++;
     print_message("%llu allocations\n", (unsigned long long)(n - 1));
     assert_true(n > 40);
     free(sim);
@@ -117,19 +130,37 @@ static void every_allocation(int version, uint64_t more)
 static void fault_47_every_allocation_may_fail_on_v5(void **state)
 {
     (void)state;
-    every_allocation(5, 0);
+    every_allocation(5, NULL, 0);
+}
+
+static void fault_47_every_allocation_may_fail_on_v5_with_lz4(void **state)
+{
+    (void)state;
+    every_allocation(5, "lz4", 0);
 }
 
 static void fault_47_every_allocation_may_fail_on_v4(void **state)
 {
     (void)state;
-    every_allocation(4, 0);
+    every_allocation(4, NULL, 0);
+}
+
+static void fault_47_every_allocation_may_fail_on_v4_with_lz4(void **state)
+{
+    (void)state;
+    every_allocation(4, "lz4", 0);
+}
+
+static void fault_47_every_allocation_may_fail_on_v3(void **state)
+{
+    (void)state;
+    every_allocation(3, NULL, 0);
 }
 
 static void fault_47_any_seven_in_a_row_may_fail(void **state)
 {
     (void)state;
-    every_allocation(5, 6);
+    every_allocation(5, NULL, 6);
 }
 
 /* Options that cannot be copied, in turn. */
@@ -155,7 +186,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fault_47_every_allocation_may_fail_on_v5),
+        cmocka_unit_test(fault_47_every_allocation_may_fail_on_v5_with_lz4),
         cmocka_unit_test(fault_47_every_allocation_may_fail_on_v4),
+        cmocka_unit_test(fault_47_every_allocation_may_fail_on_v4_with_lz4),
+        cmocka_unit_test(fault_47_every_allocation_may_fail_on_v3),
         cmocka_unit_test(fault_47_any_seven_in_a_row_may_fail),
         cmocka_unit_test_sim(fault_47_a_session_that_cannot_be_made_leaves_nothing),
     };

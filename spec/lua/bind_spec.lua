@@ -101,6 +101,16 @@ describe("a bind value", function()
     refuses("blob", print, "function")
   end)
 
+  it("V2 that only the core refuses is said in the same way", function()
+    refuses("timeuuid", "00112233-4455-4677-8899-aabbccddeeff", "string", "version 4 does not fit in timeuuid")
+    for why, elements in pairs { ["element 2: null cannot be an element"] = { 1, cqlua.null },
+      ["element 1: unset is only for a marker"] = { cqlua.unset } } do
+      local err = sent({ "list", "int" }, elements)
+      assert.same({ "invalid_value", "v" }, { err.name, err.column })
+      assert.matches("column 'v' (list<int>) cannot be bound from this table: " .. why, err.message, 1, true)
+    end
+  end)
+
   it("V1 tells null, unset and empty apart", function()
     assert.is_nil(sent("text", cqlua.null))
     assert.equal("unset", sent("text", cqlua.unset))

@@ -193,15 +193,148 @@ static void SEC10_growth_is_at_most_twice_what_was_received(void **state)
     assert_true(memory_held(heap.memory) - wire.capacity <= RECEIVE_BLOCK);
 }
 
-static void fault_48_a_frame_over_the_limit_is_refused_by_its_header(void **state)
+/* A small frame, one over the limit, which is begun by 9 bytes and ended by any others, and a small one again. */
+static void put_too_large(size_t limit, bool is_segmented, size_t part)
+{
+    static const size_t sizes[] = {10, 600, 20};
+    inbound.max_frame = inbound.max_result = limit;
+    for (int i = 0; i < 3; i++) {
+        size_t from = wire.len;
+        put_frame(i, sizes[i]);
+        if (is_segmented) wrap(from, i == 1 ? part : SEGMENT_PAYLOAD_MAX);
+    }
+}
+
+/* The frames that come out; the one over the limit is told by its header, and comes without its body when it has passed. */
+static void see_too_large(size_t cut, size_t chunk)
+{
+    struct inbound_frame frame = {0};
+    struct failure failure;
+    int got = 0, told = 0, count = 0;
+    for (size_t done = 0; done < wire.len;) {
+        size_t room = 0, most = done == 0 ? cut : chunk;
+        void *to = inbound_room(&inbound, &room);
+        size_t len = wire.len - done < most ? wire.len - done : most;
+        memcpy(to, wire.base + done, len);
+        inbound_received(&inbound, len);
+        done += len;
+        while ((got = inbound_next(&inbound, &frame, &failure)) > 0) {
+            assert_int_equal(frame.header.stream, count);
+            assert_int_equal(got == INBOUND_TOO_LARGE, count == 1 && told == 0);
+            if (count != 1) check_frame(&frame);
+            else assert_int_equal(frame.wire_len, FRAME_HEADER + 600);
+            if (got == INBOUND_TOO_LARGE) {
+                assert_int_equal(frame.header.length, 600);
+                assert_int_equal(failure.code, CQLUA_EFRAME_TOO_LARGE);
+                assert_non_null(strstr(failure.text, "max_frame_bytes"));
+                told++;
+            } else count++;
+            if (count == 2 && got == 1) assert_true(frame.body.len == 0 && frame.block == NULL);
+        }
+        assert_int_equal(got, 0);
+        assert_true(memory_held(heap.memory) - wire.capacity <= RECEIVE_BLOCK + SEGMENT_PAYLOAD_MAX);
+    }
+    assert_int_equal(told, 1);
+    assert_int_equal(count, 3);
+}
+
+static void every_cut_of_too_large(bool is_segmented, size_t part)
+{
+    if (is_segmented) inbound_switch_to_segments(&inbound);
+    wire.len = 0;
+    put_too_large(100, is_segmented, part);
+    for (size_t cut = 1; cut < wire.len; cut++) {
+        see_too_large(cut, SIZE_MAX);
+        again();
+        inbound.max_frame = inbound.max_result = 100;
+    }
+    for (size_t chunk = 1; chunk < 150; chunk++) {
+        see_too_large(chunk, chunk);
+        again();
+        inbound.max_frame = inbound.max_result = 100;
+    }
+}
+
+static void fault_48_a_plain_frame_over_the_limit_is_passed_over(void **state)
 {
     (void)state;
-    put_frame(1, 10);
-    put_raw(&wire, hex("85 00 0001 08 00800001").base, 9);
-    struct seen seen = feed(0, 0, NULL);
-    assert_int_equal(seen.count, 1);
-    assert_int_equal(seen.rc, CQLUA_EFRAME_TOO_LARGE);
-    assert_non_null(strstr(seen.failure.text, "max_frame_bytes"));
+    every_cut_of_too_large(false, 0);
+}
+
+/* Whole in a self-contained segment, and in parts of which even the header may be one. */
+static void fault_48_a_frame_over_the_limit_is_passed_over_in_segments(void **state)
+{
+    (void)state;
+    static const size_t parts[] = {SEGMENT_PAYLOAD_MAX, 500, 203, 87, 9, 5, 1};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) every_cut_of_too_large(true, parts[i]);
+}
+
+/* 700 MiB: nothing is allocated for it, whatever part of it comes. */
+static void fault_48_nothing_is_held_of_a_frame_over_the_limit(void **state)
+{
+    (void)state;
+    struct inbound_frame frame = {0};
+    struct failure failure;
+    size_t room = 0, len = (size_t)700 << 20, calls = 0;
+    void *to = inbound_room(&inbound, &room);
+    frame_header_encode(to, &(struct frame_header){5, true, 0, 3, OP_RESULT, (uint32_t)len});
+    inbound_received(&inbound, FRAME_HEADER);
+    assert_int_equal(inbound_next(&inbound, &frame, &failure), INBOUND_TOO_LARGE);
+    heap.largest = 0;
+    for (; len > 0; calls++) {
+        (void)inbound_room(&inbound, &room);
+        if (room > len) room = len;
+        len -= room;
+        inbound_received(&inbound, room);
+        assert_int_equal(inbound_next(&inbound, &frame, &failure), len == 0);
+    }
+    assert_int_equal(heap.largest, 0);
+    assert_true(calls < 12000);
+}
+
+/* The checksums and borders of segments count for what is passed over too. */
+static void fault_48_segments_are_checked_while_a_frame_is_passed_over(void **state)
+{
+    (void)state;
+    inbound_switch_to_segments(&inbound);
+    for (int what = 0; what < 3; what++) { /* a checksum; a self-contained segment; one that is longer than the frame */
+        struct seen seen = {0};
+        struct inbound_frame frame = {0};
+        wire.len = 0;
+        put_frame(1, 600);
+        struct cqlua_slice bytes = copy_of(slice(wire.base, wire.len));
+        wire.len = 0;
+        put_segment(bytes.base, 300, false);
+        put_segment(bytes.base, what == 2 ? 310 : 309, what == 1);
+        if (what == 0) wire.base[wire.len - 1] ^= 1;
+        inbound.max_frame = inbound.max_result = 100;
+        size_t room = 0;
+        memcpy(inbound_room(&inbound, &room), wire.base, wire.len);
+        inbound_received(&inbound, wire.len);
+        assert_int_equal(inbound_next(&inbound, &frame, &seen.failure), INBOUND_TOO_LARGE);
+        assert_int_equal(inbound_next(&inbound, &frame, &seen.failure), CQLUA_EPROTOCOL);
+        again();
+    }
+}
+
+static void SEC17_results_have_a_limit_of_their_own(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    struct inbound_frame frame = {0};
+    inbound.max_result = 50;
+    put_frame(1, 60);
+    put_frame(2, 50);
+    wire.base[4] = OP_ERROR;
+    size_t room = 0;
+    for (int i = 0; i < 2; i++) {
+        memcpy(inbound_room(&inbound, &room), wire.base, wire.len);
+        inbound_received(&inbound, wire.len);
+        if (i == 0) drain(&seen, NULL);
+        wire.base[4] = OP_RESULT;
+    }
+    assert_int_equal(seen.count, 2);
+    assert_int_equal(inbound_next(&inbound, &frame, &seen.failure), INBOUND_TOO_LARGE);
 }
 
 static void fault_48_a_negative_length_is_a_protocol_error(void **state)
@@ -381,8 +514,13 @@ static void fault_65_the_frame_limit_holds_for_assembled_frames(void **state)
     (void)state;
     inbound_switch_to_segments(&inbound);
     struct cqlua_slice header = hex("85 00 0001 08 00800001 00 00");
+    struct inbound_frame frame = {0};
+    struct failure failure;
+    size_t room = 0;
     put_segment(header.base, header.len, false);
-    assert_int_equal(feed(0, 0, NULL).rc, CQLUA_EFRAME_TOO_LARGE);
+    memcpy(inbound_room(&inbound, &room), wire.base, wire.len);
+    inbound_received(&inbound, wire.len);
+    assert_int_equal(inbound_next(&inbound, &frame, &failure), INBOUND_TOO_LARGE);
 }
 
 static void fault_66_segments_begin_behind_the_frame_that_switched(void **state)
@@ -436,7 +574,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(fault_28_plain_frames_in_chunks_of_every_size, setup, teardown),
         cmocka_unit_test_setup_teardown(a_kept_frame_stays_as_it_is_while_more_arrives, setup, teardown),
         cmocka_unit_test_setup_teardown(SEC10_growth_is_at_most_twice_what_was_received, setup, teardown),
-        cmocka_unit_test_setup_teardown(fault_48_a_frame_over_the_limit_is_refused_by_its_header, setup, teardown),
+        cmocka_unit_test_setup_teardown(fault_48_a_plain_frame_over_the_limit_is_passed_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(fault_48_a_frame_over_the_limit_is_passed_over_in_segments, setup, teardown),
+        cmocka_unit_test_setup_teardown(fault_48_nothing_is_held_of_a_frame_over_the_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(fault_48_segments_are_checked_while_a_frame_is_passed_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(SEC17_results_have_a_limit_of_their_own, setup, teardown),
         cmocka_unit_test_setup_teardown(fault_48_a_negative_length_is_a_protocol_error, setup, teardown),
         cmocka_unit_test_setup_teardown(fault_68_the_first_byte_tells_what_is_not_cql, setup, teardown),
         cmocka_unit_test_setup_teardown(fault_28_segments_cut_at_every_offset, setup, teardown),

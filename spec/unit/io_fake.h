@@ -64,6 +64,11 @@ int cqlua_session_dispatch(struct cqlua_session *session, int max)
     return count;
 }
 
+void cqlua_session_forked(struct cqlua_session *session)
+{
+    (void)session;
+}
+
 uint64_t cqlua_session_completions(const struct cqlua_session *session)
 {
     return session->queued;

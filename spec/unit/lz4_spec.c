@@ -155,7 +155,7 @@ static void fault_28_compressed_segments_arrive_whole_however_they_are_cut(void 
 static size_t largest_allocation(bool is_segmented, struct cqlua_slice wire, int expected)
 {
     struct feed feed;
-    feed_init(&feed, is_segmented, 256 * 1024 * 1024);
+    feed_init(&feed, is_segmented, INT32_MAX);
     feed.inbound.is_lz4 = true;
     assert_int_equal(read_frames(&feed, wire, SIZE_MAX, &feed.seen), expected);
     assert_int_equal(feed.count, 0);
@@ -174,9 +174,29 @@ static void fault_51_a_frame_that_announces_more_than_it_becomes_costs_nothing(v
         "84 01 0000 08 00000004 00000001",       "84 01 0000 08 00000002 0000",
     };
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
-        int expected = i < 1 ? CQLUA_EFRAME_TOO_LARGE : CQLUA_EPROTOCOL;
-        assert_true(largest_allocation(false, hex(bodies[i]), expected) <= RECEIVE_BLOCK);
+        assert_true(largest_allocation(false, hex(bodies[i]), CQLUA_EPROTOCOL) <= RECEIVE_BLOCK);
     }
+}
+
+static void fault_48_a_compressed_frame_over_the_limit_is_told_by_its_length_alone(void **state)
+{
+    (void)state;
+    struct feed feed;
+    feed_init(&feed, false, 1000);
+    feed.inbound.is_lz4 = true;
+    feed_read(&feed, hex("84 01 0007 08 00000006 7FFFFFFF 10 41" /* 2 GiB out of two bytes */
+                         "84 00 0008 08 00000001 AA"));
+    assert_int_equal(feed_next(&feed), INBOUND_TOO_LARGE);
+    assert_int_equal(feed.frame.header.stream, 7);
+    assert_int_equal(feed.frame.header.length, INT32_MAX);
+    for (int16_t stream = 7; stream <= 8; stream++) {
+        assert_int_equal(inbound_next(&feed.inbound, &feed.frame, &feed.failure), 1);
+        assert_int_equal(feed.frame.header.stream, stream);
+        assert_int_equal(feed.frame.header.flags, 0);
+        assert_int_equal(feed.frame.body.len, stream - 7);
+    }
+    assert_true(feed.heap.largest <= RECEIVE_BLOCK);
+    feed_dispose(&feed);
 }
 
 static void fault_65_a_segment_that_lies_about_its_uncompressed_length_is_refused(void **state)
@@ -244,6 +264,7 @@ int main(void)
         cmocka_unit_test(fault_28_compressed_frames_arrive_whole_however_they_are_cut),
         cmocka_unit_test(fault_28_compressed_segments_arrive_whole_however_they_are_cut),
         cmocka_unit_test_teardown(fault_51_a_frame_that_announces_more_than_it_becomes_costs_nothing, bytes_free_all),
+        cmocka_unit_test(fault_48_a_compressed_frame_over_the_limit_is_told_by_its_length_alone),
         cmocka_unit_test(fault_65_a_segment_that_lies_about_its_uncompressed_length_is_refused),
         cmocka_unit_test_teardown(fault_67_an_empty_compressed_body_is_an_empty_one, bytes_free_all),
         cmocka_unit_test(fault_47_without_memory_nothing_of_earlier_frames_is_lost),

@@ -28,6 +28,7 @@ static const struct range {
     {FIELD(max_queued), 1, LIMIT_REQUESTS / 2},
     {FIELD(max_prepared), 1, INT32_MAX},
     {FIELD(max_frame_bytes), 1024, INT32_MAX},
+    {FIELD(max_result_bytes), 1024, INT32_MAX},
     {FIELD(page_size), 1, INT32_MAX},
     {FIELD(consistency), 1, CQLUA_LOCAL_ONE},
 };

@@ -770,11 +770,10 @@ static void Q7_a_prepared_statement_takes_no_keyspace_of_its_own(void **state)
 {
     (void)state;
     struct cqlua_statement st;
-    size_t len = 0;
     init(&st, THREE, 3);
     for (int i = 0; i < 3; i++) cqlua_bind_null(&st, i);
     st.options.keyspace = "other";
-    assert_int_equal(statement_check(&st, &len), CQLUA_EMISUSE);
+    assert_int_equal(statement_check_options(&st), CQLUA_EMISUSE);
     failed(&st, CQLUA_EMISUSE, -1, NULL, "a prepared statement runs in the keyspace it was prepared in: leave `keyspace` out");
     cqlua_statement_dispose(&st);
 }

@@ -84,7 +84,7 @@ describe("connections that break", function()
         wire.with(server, function(session)
           local result = assert(session:execute(wire.prime_token(server, 28)))
           assert.equal(28, result[1].token)
-        end)
+        end, { connect_timeout = 8, request_timeout = 8 }) -- a thousand bytes are a second
       end)()
     end
   end)

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/random.h"
+
 void map_init(struct map *map, struct memory *memory, uint64_t seed)
 {
     *map = (struct map){.memory = memory, .seed = seed};
@@ -13,30 +15,66 @@ void map_dispose(struct map *map)
     map_init(map, map->memory, map->seed);
 }
 
-static uint64_t mix(uint64_t hash, uint64_t word)
+/* --- the hash: SipHash-1-3, safe against keys that are chosen to collide (Aumasson and Bernstein, 2012) --------------------- */
+
+struct sip {
+    uint64_t a, b, c, d;
+};
+
+static uint64_t rotate(uint64_t word, int bits)
 {
-    hash = (hash ^ word) * UINT64_C(0x9E3779B97F4A7C15);
-    return hash ^ hash >> 32;
+    return word << bits | word >> (64 - bits);
 }
 
-static uint64_t mix_bytes(uint64_t hash, struct cqlua_slice bytes)
+static void sip_round(struct sip *sip)
+{
+    sip->a += sip->b;
+    sip->c += sip->d;
+    sip->b = rotate(sip->b, 13) ^ sip->a;
+    sip->d = rotate(sip->d, 16) ^ sip->c;
+    sip->a = rotate(sip->a, 32) + sip->d;
+    sip->c += sip->b;
+    sip->d = rotate(sip->d, 21) ^ sip->a;
+    sip->b = rotate(sip->b, 17) ^ sip->c;
+    sip->c = rotate(sip->c, 32);
+}
+
+static void sip_word(struct sip *sip, uint64_t word)
+{
+    sip->d ^= word;
+    sip_round(sip);
+    sip->a ^= word;
+}
+
+/* The length ends the bytes, so that distinct splits differ. */
+static void sip_bytes(struct sip *sip, struct cqlua_slice bytes)
 {
     const uint8_t *at = bytes.base;
     size_t left = bytes.len;
-    for (; left >= 8; at += 8, left -= 8) {
-        uint64_t word;
+    uint64_t word;
+    for (; left >= sizeof word; at += sizeof word, left -= sizeof word) {
         memcpy(&word, at, sizeof word);
-        hash = mix(hash, word);
+        sip_word(sip, word);
     }
-    uint64_t tail = 0;
-    if (left > 0) memcpy(&tail, at, left);
-    return mix(mix(hash, tail), bytes.len);
+    word = 0;
+    if (left > 0) memcpy(&word, at, left);
+    sip_word(sip, word ^ (uint64_t)bytes.len << 56);
 }
 
 uint64_t map_hash(const struct map *map, struct cqlua_slice a, struct cqlua_slice b)
 {
-    return mix_bytes(mix_bytes(map->seed, a), b);
+    struct random key = {map->seed};
+    uint64_t first = random_next(&key), second = random_next(&key);
+    struct sip sip = {first ^ UINT64_C(0x736F6D6570736575), second ^ UINT64_C(0x646F72616E646F6D),
+                      first ^ UINT64_C(0x6C7967656E657261), second ^ UINT64_C(0x7465646279746573)};
+    sip_bytes(&sip, a);
+    sip_bytes(&sip, b);
+    sip.c ^= 0xFF;
+    for (int i = 0; i < 3; i++) sip_round(&sip);
+    return sip.a ^ sip.b ^ sip.c ^ sip.d;
 }
+
+/* --- buckets --------------------------------------------------------------------------------------------------------------- */
 
 static struct map_entry *first_of(struct map_entry *entry, uint64_t hash)
 {

@@ -147,19 +147,6 @@ static bool must_hold(const struct cluster *cluster, const struct request *reque
     return cluster->state == CLUSTER_UP && cluster->now_us < request->deadline_us && error->code != CQLUA_ECANCELLED;
 }
 
-/* Those of the cluster's own go to who asked, who may free them. */
-static void tell(struct cluster *cluster, struct request *request)
-{
-    switch ((enum request_kind)request->kind) {
-    case REQUEST_REPREPARE: end_reprepare(cluster, container_of(request, struct reprepare, request)); break;
-    case REQUEST_CONTROL: control_answered(&cluster->control); break;
-    case REQUEST_AGREEMENT: agreement_answered(&cluster->agreement); break;
-    default:
-        if (request->is_shadow) speculation_ended(cluster, request);
-        break;
-    }
-}
-
 void request_complete(struct cluster *cluster, struct request *request, struct cqlua_error *error)
 {
     if (must_hold(cluster, request, error)) {
@@ -181,7 +168,10 @@ void request_complete(struct cluster *cluster, struct request *request, struct c
     }
     request->error = error;
     enter(cluster, request, REQUEST_COMPLETED, &cluster->completed);
-    tell(cluster, request);
+    if (request->kind == REQUEST_CONTROL) control_answered(&cluster->control);
+    else if (request->kind == REQUEST_AGREEMENT) agreement_answered(&cluster->agreement);
+    else if (request->is_shadow) speculation_ended(cluster, request); /* this and the next free the request */
+    else if (request->kind == REQUEST_REPREPARE) end_reprepare(cluster, container_of(request, struct reprepare, request));
 }
 
 void request_note_tried(struct request *request, const struct node *node)
@@ -376,34 +366,69 @@ static void fail_no_nodes(struct cluster *cluster, struct request *request)
     fail(cluster, request, cluster->state == CLUSTER_FAILED ? &cluster->failure : &failure);
 }
 
-/* Protocol v3 has no word for unset: it would read it as something else (v4 section 3, [value]). */
-static void refuse_unset(const struct request *request, struct failure *failure)
+/* Which prepared statement of the batch has this id. */
+static const struct cqlua_prepared *prepared_of(const struct request *request, struct cqlua_slice id)
 {
-    static const char text[] = "protocol v3 has no unset value: bind null, or leave the column out of the statement";
-    struct reader entries = reader_of(request->kind == REQUEST_BATCH ? request->text : slice(NULL, 0));
-    for (int i = 0; i < request->batch_count && failure->code == 0; i++)
-        if (values_find_unset(read_batch_entry(&entries).values) >= 0)
-            failure_set(failure, CQLUA_EINVALID_VALUE, "statement %d of the batch: %s", i + 1, text);
+    uint16_t i = 0;
+    while (i + 1 < request->batch_prepared_count && !slice_equal(text_slice(request->batch[i]->id), id)) i++;
+    return request->batch[i];
+}
+
+static struct cqlua_error *unset_error(struct memory *memory, const struct cqlua_prepared *prepared, int marker,
+                                       const char *where)
+{
+    char text[512];
+    const struct column *column = &prepared->params->columns[marker];
+    snprintf(text, sizeof text,
+             "%scolumn '%.100s' (%.100s): protocol v3 has no unset value: bind null, or leave the column out of the statement",
+             where, (const char *)column->name.base, column->type_text);
+    struct cqlua_error *error = error_new(memory, CQLUA_EINVALID_VALUE, slice_of(text), column->name.len + 1);
+    if (error_is_constant(error)) return error;
+    error->column = error_keep(error, column->name);
+    error->index = marker;
+    return error;
+}
+
+static struct cqlua_error *unset_error_of_batch(struct memory *memory, const struct request *request)
+{
+    struct reader entries = reader_of(request->text);
+    for (int i = 0; i < request->batch_count; i++) {
+        struct batch_entry entry = read_batch_entry(&entries);
+        int unset = values_find_unset(entry.values);
+        if (unset < 0) continue;
+        char where[48];
+        snprintf(where, sizeof where, "statement %d of the batch: ", i + 1);
+        struct cqlua_error *error = unset_error(memory, prepared_of(request, entry.text), unset, where);
+        if (!error_is_constant(error)) error->index = i;
+        return error;
+    }
+    return NULL;
+}
+
+/* Protocol v3 has no word for unset: it would read it as something else (v4 section 3, [value]). NULL: there is none. */
+static struct cqlua_error *unset_error_of_request(struct memory *memory, const struct request *request)
+{
+    if (request->kind == REQUEST_BATCH) return unset_error_of_batch(memory, request);
     int unset = values_find_unset(request->parameters.values);
-    if (unset < 0) return;
-    const struct column *column = &request->prepared->params->columns[unset];
-    failure_set(failure, CQLUA_EINVALID_VALUE, "column '%.100s' (%.100s): %s", (const char *)column->name.base, column->type_text,
-                text);
+    return unset < 0 ? NULL : unset_error(memory, request->prepared, unset, "");
 }
 
 /* It has an option or a value that the version agreed on cannot say: true, and it has failed. */
 static bool fails_for_version(struct cluster *cluster, struct request *request)
 {
     struct failure failure = {0};
+    struct cqlua_error *error = NULL;
     if (!cluster->is_version_agreed || cluster->version >= PROTOCOL_HIGHEST) return false;
-    if (request->needs > cluster->version)
+    if (request->needs > cluster->version) {
         failure_set(&failure, CQLUA_EUNSUPPORTED, "the option%s of this call need%s protocol v%d; this is v%d",
                     request->needs == 5 ? "s `keyspace` or `now_in_seconds`" : " `custom_payload`",
                     request->needs == 5 ? "" : "s", request->needs, cluster->version);
-    else if (cluster->version < 4) refuse_unset(request, &failure);
-    if (failure.code == 0) return false;
-    fail(cluster, request, &failure);
-    return true;
+        error = error_of(cluster->memory, &failure);
+    } else if (cluster->version < 4) {
+        error = unset_error_of_request(cluster->memory, request);
+    }
+    if (error != NULL) request_complete(cluster, request, error);
+    return error != NULL;
 }
 
 void requests_assign(struct cluster *cluster)
@@ -498,7 +523,7 @@ static void lost(struct cluster *cluster, struct request *request, bool was_sent
     enum retry retry = retry_decide(CQLUA_ECONNECTION_LOST, slice(NULL, 0), request->is_idempotent, effect);
     if (!may_ask(cluster, request) && try_again(cluster, request, retry, CQLUA_ECONNECTION_LOST)) return;
     struct failure lost;
-    bool is_protocol = failure->code == CQLUA_EPROTOCOL;
+    bool is_protocol = failure->code == CQLUA_EPROTOCOL || failure->code == CQLUA_EUNSUPPORTED; /* in the middle of work */
     failure_set(&lost, is_protocol ? CQLUA_EPROTOCOL : CQLUA_ECONNECTION_LOST,
                 "the connection to %s was lost before the answer came: %s%s", request->node->name->chars, failure->text,
                 was_sent ? "" : " (the request had not been sent: it can be repeated safely)");
@@ -694,14 +719,24 @@ static void wait_for_reprepare(struct cluster *cluster, struct request *request,
     wheel_arm(&cluster->wheel, &request->timer, request->deadline_us);
 }
 
-static bool is_same_id(const struct reprepare *reprepare, struct failure *failure)
+static bool is_same_id(const struct reprepare *reprepare)
 {
     const struct result_message *result = &reprepare->request.result;
-    if (result->kind == RESULT_PREPARED && slice_equal(result->prepared.id, text_slice(reprepare->request.prepared->id)))
-        return true;
-    failure_set(failure, CQLUA_EUNPREPARED,
-                "the server now prepares this statement under another id: its table or keyspace was changed; prepare it again");
-    return false;
+    struct cqlua_slice id = text_slice(reprepare->request.prepared->id);
+    return result->kind == RESULT_PREPARED && slice_equal(result->prepared.id, id);
+}
+
+/* The server's own UNPREPARED was the reason to ask again: its code and the id stay those of the error. */
+static struct cqlua_error *id_changed_error(struct memory *memory, const struct cqlua_prepared *prepared)
+{
+    static const char text[] =
+        "the server now prepares this statement under another id: its table or keyspace was changed; prepare it again";
+    struct cqlua_slice id = text_slice(prepared->id);
+    struct cqlua_error *error = error_new(memory, CQLUA_EUNPREPARED, slice_of(text), id.len + 1);
+    if (error_is_constant(error)) return error;
+    error->server_code = SERVER_UNPREPARED;
+    error->statement_id = error_keep_bytes(error, id);
+    return error;
 }
 
 /* Back into the queue, unless its time is up in this very turn. */
@@ -714,14 +749,13 @@ static void go_on(struct cluster *cluster, struct request *waiter)
 static void end_waiter(struct cluster *cluster, struct request *waiter, const struct reprepare *reprepare)
 {
     const struct cqlua_error *error = reprepare->request.error;
-    struct failure failure;
-    if (error == NULL && is_same_id(reprepare, &failure)) {
+    if (error == NULL && is_same_id(reprepare)) {
         waiter->pinned = reprepare->request.pinned;
         go_on(cluster, waiter);
     } else if (error != NULL && error->code == CQLUA_ETIMEOUT) { /* not the waiter's own: it did not run, and may start anew */
         waiter->reprepares--;
         go_on(cluster, waiter);
-    } else if (error == NULL) fail(cluster, waiter, &failure);
+    } else if (error == NULL) request_complete(cluster, waiter, id_changed_error(cluster->memory, reprepare->request.prepared));
     else if (!try_again(cluster, waiter, retry_decide(error->code, slice(NULL, 0), true, EFFECT_NONE), error->code))
         request_complete(cluster, waiter, error_copy(cluster->memory, error));
 }
@@ -731,8 +765,7 @@ static void end_reprepare(struct cluster *cluster, struct reprepare *reprepare)
     struct request *request = &reprepare->request;
     list_remove(&request->link);
     list_remove(&reprepare->link);
-    struct failure ignored;
-    if (request->error == NULL && is_same_id(reprepare, &ignored))
+    if (request->error == NULL && is_same_id(reprepare))
         prepared_set_columns(request->prepared, request->result.prepared.columns, request->result.prepared.metadata_id);
     while (!list_is_empty(&reprepare->waiters))
         end_waiter(cluster, container_of(reprepare->waiters.next, struct request, link), reprepare);
@@ -799,9 +832,28 @@ static void answered_result(struct cluster *cluster, struct request *request, st
     fail(cluster, request, &failure);
 }
 
+/* The answer is over the limit, and not taken. The request was executed. */
+static void answered_too_much(struct cluster *cluster, struct request *request)
+{
+    const struct connection_config *config = &cluster->connections;
+    bool is_result = request->attempt.excess <= config->max_frame;
+    struct failure failure;
+    failure_set(&failure, CQLUA_EFRAME_TOO_LARGE,
+                "the answer of %s has %u bytes, the limit is %zu: ask for smaller pages or fewer columns, or raise %s",
+                request->node->name->chars, request->attempt.excess, is_result ? config->max_result : config->max_frame,
+                is_result ? "max_result_bytes" : "max_frame_bytes");
+    request->may_have_executed = true;
+    history_end(&request->history, CQLUA_EFRAME_TOO_LARGE, cluster->now_us);
+    fail(cluster, request, &failure);
+}
+
 void request_answered(struct cluster *cluster, struct request *request)
 {
     struct attempt *attempt = &request->attempt;
+    if (attempt->excess > 0) {
+        answered_too_much(cluster, request);
+        return;
+    }
     struct reader reader = reader_of(attempt->body);
     request->block = attempt->block; /* the reference moves */
     attempt->block = NULL;

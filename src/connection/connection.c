@@ -225,6 +225,7 @@ static void wipe_sent(struct connection *connection)
 static void accepted(struct connection *connection, int64_t now_us)
 {
     connection->inbound.max_frame = connection->config->max_frame;
+    connection->inbound.max_result = connection->config->max_result;
     connection->outbound.is_lz4 = connection->is_lz4_offered;
     connection->is_authenticated = connection->authenticator != NULL;
     wipe_sent(connection);
@@ -546,6 +547,7 @@ static void request_answer(struct connection *connection, struct attempt *attemp
 {
     attempt->opcode = frame->header.opcode;
     attempt->flags = frame->header.flags;
+    attempt->excess = 0;
     attempt->body = frame->body;
     attempt->block = block_ref(frame->block);
     attempt->bytes_in = (uint32_t)frame->wire_len;
@@ -554,18 +556,22 @@ static void request_answer(struct connection *connection, struct attempt *attemp
     list_append(&connection->config->answers, &attempt->link);
 }
 
+/* Whether an answer of this kind can be meant for the attempt; if not, that was done. */
+static bool is_answer(struct connection *connection, const struct attempt *attempt, uint8_t opcode)
+{
+    bool is_register = attempt->kind == ATTEMPT_REGISTER;
+    if (attempt->kind > ATTEMPT_REGISTER || opcode == OP_ERROR || opcode == (is_register ? OP_READY : OP_RESULT)) return true;
+    unexpected(connection, opcode, "RESULT or ERROR");
+    return false;
+}
+
 /* The attempt that waits on the frame's stream, whose id then rests; NULL: none, and what that means was done. */
 static struct attempt *take_waiting(struct connection *connection, const struct inbound_frame *frame)
 {
     int32_t stream = frame->header.stream;
     struct attempt *attempt = streams_peek(&connection->streams, stream);
-    uint8_t opcode = frame->header.opcode;
-    bool is_answer = opcode == OP_RESULT || opcode == OP_ERROR;
-    if (attempt != NULL && attempt->kind == ATTEMPT_REGISTER) is_answer = opcode == OP_READY || opcode == OP_ERROR;
-    if (attempt != NULL && attempt->kind <= ATTEMPT_REGISTER && !is_answer) {
-        unexpected(connection, opcode, "RESULT or ERROR"); /* before the release: the attempt is among the lost ones */
-        return NULL;
-    }
+    if (attempt != NULL && !is_answer(connection, attempt, frame->header.opcode))
+        return NULL; /* before the release: the attempt is among the lost ones */
     switch (streams_release(&connection->streams, stream, &attempt)) {
     case STREAM_RESTING:
         protocol_failure(connection, "the server answered on a stream id on which nothing was asked");
@@ -579,18 +585,25 @@ static struct attempt *take_waiting(struct connection *connection, const struct 
     return attempt;
 }
 
-static void deliver(struct connection *connection, const struct inbound_frame *frame, int64_t now_us)
+/* Whether the header agrees with what the connection speaks; if not, it has failed. */
+static bool is_agreed(struct connection *connection, const struct frame_header *header)
 {
-    const struct frame_header *header = &frame->header;
     bool is_refusal = header->opcode == OP_ERROR && connection->state <= CONNECTION_EXPECT_READY;
     if (header->version != connection->version && !is_refusal) {
         protocol_failure(connection, "the server answered in another protocol version than the one agreed");
-        return;
+        return false;
     }
     if (header->flags & FRAME_COMPRESSED) {
         protocol_failure(connection, "the server sent a compressed message although no compression was agreed");
-        return;
+        return false;
     }
+    return true;
+}
+
+static void deliver(struct connection *connection, const struct inbound_frame *frame, int64_t now_us)
+{
+    const struct frame_header *header = &frame->header;
+    if (!is_agreed(connection, header)) return;
     if (header->stream < 0) {
         server_stream(connection, frame);
         return;
@@ -603,6 +616,23 @@ static void deliver(struct connection *connection, const struct inbound_frame *f
         connection->is_beating = false; /* it lives */
         connection->answers++;
     } else unexpected(connection, header->opcode, "SUPPORTED");
+}
+
+/* An answer over the limit begins: its request fails now, and its id is an orphan's until the last byte has passed (fault 48).
+ * What nobody asked for, and what the connection itself needs, is not worth the wait. */
+static void refuse_large(struct connection *connection, const struct frame_header *header, const struct failure *failure,
+                         int64_t now_us)
+{
+    bool is_due = header->stream >= 0 && streams_is_taken(&connection->streams, header->stream);
+    struct attempt *attempt = is_due ? streams_peek(&connection->streams, header->stream) : NULL;
+    if (!is_due || (attempt != NULL && attempt->kind != ATTEMPT_REQUEST)) {
+        connection_fail(connection, failure->code, failure->text);
+        return;
+    }
+    if (!is_agreed(connection, header) || attempt == NULL || !is_answer(connection, attempt, header->opcode)) return;
+    attempt->excess = header->length;
+    list_append(&connection->config->answers, &attempt->link);
+    connection_orphan(connection, attempt, now_us);
 }
 
 /* What waited for the last request in flight. */
@@ -620,8 +650,10 @@ void connection_feed(struct connection *connection, size_t len, int64_t now_us)
     int got = 0;
     inbound_received(&connection->inbound, len);
     connection->last_received_us = now_us;
-    while (connection->state != CONNECTION_CLOSED && (got = inbound_next(&connection->inbound, &frame, &failure)) == 1)
-        deliver(connection, &frame, now_us);
+    while (connection->state != CONNECTION_CLOSED && (got = inbound_next(&connection->inbound, &frame, &failure)) > 0) {
+        if (got == INBOUND_TOO_LARGE) refuse_large(connection, &frame.header, &failure, now_us);
+        else deliver(connection, &frame, now_us);
+    }
     if (connection->state == CONNECTION_CLOSED) return;
     if (got < 0) connection_fail(connection, failure.code, failure.text);
     else after_answers(connection, now_us);

@@ -8,7 +8,7 @@
 
 void inbound_init(struct inbound *inbound, struct memory *memory, size_t max_frame)
 {
-    *inbound = (struct inbound){.memory = memory, .max_frame = max_frame};
+    *inbound = (struct inbound){.memory = memory, .max_frame = max_frame, .max_result = max_frame};
 }
 
 static void let_go(const struct inbound *inbound, struct block *block)
@@ -125,11 +125,9 @@ void inbound_switch_to_segments(struct inbound *inbound)
 
 /* --- frames ---------------------------------------------------------------------------------------------------------------- */
 
-static int too_large(const struct inbound *inbound, uint32_t length, struct failure *failure)
+static int negative_length(uint32_t length, struct failure *failure)
 {
-    failure_set(failure, length > INT32_MAX ? CQLUA_EPROTOCOL : CQLUA_EFRAME_TOO_LARGE,
-                "the server announced a message of %u bytes, the limit is %zu: raise max_frame_bytes or ask for smaller pages",
-                length, inbound->max_frame);
+    failure_set(failure, CQLUA_EPROTOCOL, "the server announced a message of %d bytes", (int32_t)length);
     return failure->code;
 }
 
@@ -161,9 +159,8 @@ static int64_t measure(const struct inbound *inbound, const uint8_t *at, size_t 
     if (first == 0x81 || first == 0x82) return too_old(first & 0x7F, failure);
     if (first < 0x83 || first > 0x8F) return not_cql(at, have, failure);
     if (have < FRAME_HEADER) return 0;
-    struct frame_header header = frame_header_decode(at);
-    if (header.length > inbound->max_frame) return too_large(inbound, header.length, failure);
-    return FRAME_HEADER + (int64_t)header.length;
+    uint32_t length = frame_header_decode(at).length;
+    return length > INT32_MAX ? negative_length(length, failure) : FRAME_HEADER + (int64_t)length;
 }
 
 static void hand_on(struct inbound_frame *frame, struct block *block, const uint8_t *at, size_t whole)
@@ -172,6 +169,51 @@ static void hand_on(struct inbound_frame *frame, struct block *block, const uint
     frame->body = slice(at + FRAME_HEADER, whole - FRAME_HEADER);
     frame->block = block;
     frame->wire_len = whole;
+}
+
+/* --- frames over the limit ------------------------------------------------------------------------------------------------- */
+
+static size_t limit_of(const struct inbound *inbound, uint8_t opcode)
+{
+    return opcode == OP_RESULT ? inbound->max_result : inbound->max_frame;
+}
+
+static bool is_too_large(const struct inbound *inbound, const uint8_t *at)
+{
+    struct frame_header header = frame_header_decode(at);
+    return header.length > limit_of(inbound, header.opcode);
+}
+
+/* Nothing of the frame is kept: what of it has not come yet, `left` bytes, is passed over as it comes. */
+static int begin_to_skip(struct inbound *inbound, struct frame_header header, size_t left, struct inbound_frame *frame,
+                         struct failure *failure)
+{
+    if (inbound->is_lz4 && !inbound->is_segmented) header.flags &= (uint8_t)~FRAME_COMPRESSED;
+    *frame = (struct inbound_frame){.header = header, .wire_len = FRAME_HEADER + (size_t)header.length};
+    inbound->is_skipping = true;
+    inbound->skip_left = left;
+    inbound->skipped = header;
+    failure_set(failure, CQLUA_EFRAME_TOO_LARGE,
+                "the server announced a message of %u bytes, the limit is %zu: raise max_frame_bytes or ask for smaller pages",
+                header.length, limit_of(inbound, header.opcode));
+    return INBOUND_TOO_LARGE;
+}
+
+/* Passes over `len` bytes of it, of which there are so many left: 1 and the frame without its body when it has ended. */
+static int skip(struct inbound *inbound, size_t len, struct inbound_frame *frame)
+{
+    inbound->skip_left -= len;
+    if (inbound->skip_left > 0) return 0;
+    *frame = (struct inbound_frame){.header = inbound->skipped, .wire_len = FRAME_HEADER + (size_t)inbound->skipped.length};
+    frame->header.length = 0;
+    inbound->is_skipping = false;
+    return 1;
+}
+
+/* As much of `have` bytes as belongs to a frame with `left` to come. */
+static size_t share(size_t have, size_t left)
+{
+    return have < left ? have : left;
 }
 
 /* --- what was compressed --------------------------------------------------------------------------------------------------- */
@@ -201,13 +243,17 @@ static int unpack(struct inbound *inbound, const uint8_t *packed, size_t len, si
 static int unpack_frame(struct inbound *inbound, struct inbound_frame *frame, struct failure *failure)
 {
     const uint8_t *body = frame->body.base;
-    uint32_t size = frame->body.len < 4 ? UINT32_MAX : load_u32(body);
     if (frame->body.len < 4) {
         failure_set(failure, CQLUA_EPROTOCOL, "a compressed message is too short to say its length");
         return failure->code;
     }
+    uint32_t size = load_u32(body);
+    if (size > INT32_MAX) return negative_length(size, failure);
+    if (size > limit_of(inbound, frame->header.opcode)) {
+        frame->header.length = size;
+        return begin_to_skip(inbound, frame->header, 0, frame, failure);
+    }
     frame->header.flags &= (uint8_t)~FRAME_COMPRESSED;
-    if (size > inbound->max_frame) return too_large(inbound, size, failure);
     int rc = size == 0 ? 0 : unpack(inbound, body + 4, frame->body.len - 4, size, failure);
     if (rc != 0) return rc;
     frame->body = size == 0 ? slice(body, 0) : slice(inbound->unpacked->bytes, size);
@@ -219,8 +265,18 @@ static int next_plain(struct inbound *inbound, struct inbound_frame *frame, stru
 {
     size_t have = inbound->end - inbound->start;
     if (have == 0) return 0;
+    if (inbound->is_skipping) {
+        size_t passed = share(have, inbound->skip_left);
+        inbound->start += passed;
+        return skip(inbound, passed, frame);
+    }
     const uint8_t *at = inbound->block->bytes + inbound->start;
     int64_t whole = measure(inbound, at, have, failure);
+    if (whole > 0 && is_too_large(inbound, at)) {
+        size_t passed = share(have, (size_t)whole);
+        inbound->start += passed;
+        return begin_to_skip(inbound, frame_header_decode(at), (size_t)whole - passed, frame, failure);
+    }
     if (whole <= 0 || have < (size_t)whole) return whole < 0 ? (int)whole : 0;
     hand_on(frame, inbound->block, at, (size_t)whole);
     inbound->start += (size_t)whole;
@@ -250,21 +306,43 @@ static int append_part(struct inbound *inbound, const uint8_t *part, size_t len)
     return 0;
 }
 
+static int ends_inside_a_segment(struct failure *failure)
+{
+    failure_set(failure, CQLUA_EPROTOCOL, "a large message ends inside a segment (v5 section 2)");
+    return failure->code;
+}
+
+static void drop_whole(struct inbound *inbound)
+{
+    let_go(inbound, inbound->whole);
+    inbound->whole = NULL;
+    inbound->whole_len = 0;
+}
+
+/* What has been assembled is the beginning of a frame over the limit. */
+static int skip_assembled(struct inbound *inbound, size_t whole, struct inbound_frame *frame, struct failure *failure)
+{
+    struct frame_header header = frame_header_decode(inbound->whole->bytes);
+    size_t left = whole - inbound->whole_len;
+    drop_whole(inbound);
+    return begin_to_skip(inbound, header, left, frame, failure);
+}
+
 /* A part of a large frame has arrived: gives the frame when it is whole. */
 static int next_assembled(struct inbound *inbound, const uint8_t *part, size_t len, struct inbound_frame *frame,
                           struct failure *failure)
 {
+    if (inbound->is_skipping) return len > inbound->skip_left ? ends_inside_a_segment(failure) : skip(inbound, len, frame);
     if (append_part(inbound, part, len) != 0) {
         failure_set(failure, CQLUA_ENO_MEMORY, "out of memory while receiving a large message");
         return failure->code;
     }
     int64_t whole = measure(inbound, inbound->whole->bytes, inbound->whole_len, failure);
     if (whole < 0) return (int)whole;
-    if (whole == 0 || inbound->whole_len < (size_t)whole) return 0;
-    if (inbound->whole_len > (size_t)whole) {
-        failure_set(failure, CQLUA_EPROTOCOL, "a large message ends inside a segment (v5 section 2)");
-        return failure->code;
-    }
+    if (whole == 0) return 0;
+    if (inbound->whole_len > (size_t)whole) return ends_inside_a_segment(failure);
+    if (is_too_large(inbound, inbound->whole->bytes)) return skip_assembled(inbound, (size_t)whole, frame, failure);
+    if (inbound->whole_len < (size_t)whole) return 0;
     hand_on(frame, inbound->whole, inbound->whole->bytes, (size_t)whole);
     return 1;
 }
@@ -280,8 +358,9 @@ static int next_in_segment(struct inbound *inbound, struct inbound_frame *frame,
         failure_set(failure, CQLUA_EPROTOCOL, "a self-contained segment ends inside a message (v5 section 2)");
         return failure->code;
     }
-    hand_on(frame, inbound->payload, at, (size_t)whole);
     inbound->payload_start += (size_t)whole;
+    if (is_too_large(inbound, at)) return begin_to_skip(inbound, frame_header_decode(at), 0, frame, failure);
+    hand_on(frame, inbound->payload, at, (size_t)whole);
     return 1;
 }
 
@@ -332,7 +411,7 @@ static int next_segmented(struct inbound *inbound, struct inbound_frame *frame, 
     struct payload payload = {0};
     int got;
     while ((got = next_segment(inbound, &segment, &payload, failure)) == 1) {
-        if (segment.is_self_contained && inbound->whole != NULL) {
+        if (segment.is_self_contained && (inbound->whole != NULL || inbound->is_skipping)) {
             failure_set(failure, CQLUA_EPROTOCOL, "a self-contained segment stands inside a large message (v5 section 2)");
             return failure->code;
         }
@@ -351,11 +430,10 @@ static int next_segmented(struct inbound *inbound, struct inbound_frame *frame, 
 int inbound_next(struct inbound *inbound, struct inbound_frame *frame, struct failure *failure)
 {
     if (inbound->whole != NULL && frame->block == inbound->whole) { /* it was handed on by the call before */
-        let_go(inbound, inbound->whole);
-        inbound->whole = NULL;
-        inbound->whole_len = 0;
+        drop_whole(inbound);
         frame->block = NULL;
     }
+    if (inbound->is_skipping && inbound->skip_left == 0) return skip(inbound, 0, frame);
     if (inbound->payload_start == inbound->payload_end) { /* nothing more to hand on from it */
         let_go(inbound, inbound->unpacked);
         inbound->unpacked = NULL;

@@ -1,7 +1,7 @@
 /* The receiving half of a connection: bytes -> frames, each handed on as one contiguous span. A frame that lies whole in its
  * block, or in a self-contained v5 segment, is sliced in place; any other is assembled once in a block of its own, which grows
- * with the bytes received, never with the length announced (SEC10); what was compressed is unpacked once. Knows nothing of
- * what frames mean. */
+ * with the bytes received, never with the length announced (SEC10); what was compressed is unpacked once; a frame over the
+ * limit is passed over, and only its header is told. Knows nothing of what frames mean. */
 #ifndef CQLUA_CONNECTION_INBOUND_H
 #define CQLUA_CONNECTION_INBOUND_H
 
@@ -21,8 +21,11 @@ struct inbound {
     struct block *unpacked;            /* what was decompressed last: a payload, or a frame; NULL: nothing */
     struct block *whole;               /* a frame being assembled from segments; NULL: none */
     size_t whole_len;
-    size_t max_frame; /* bytes of a body */
-    bool is_secret;   /* what has come may hold secrets (SEC7): nothing is given back unwiped, and nobody else may hold a block */
+    size_t max_frame, max_result; /* bytes of a body, of a RESULT's: what is larger is passed over and never held */
+    bool is_skipping;             /* a frame over the limit is being passed over */
+    size_t skip_left;             /* of its bytes, to come */
+    struct frame_header skipped;
+    bool is_secret; /* what has come may hold secrets (SEC7): nothing is given back unwiped, and nobody else may hold a block */
 };
 
 /* One frame; everything points into `block`, which the receiver may keep with block_ref. */
@@ -40,7 +43,9 @@ void *inbound_room(struct inbound *inbound, size_t *len);
 /* The transport put `len` bytes into that room. */
 void inbound_received(struct inbound *inbound, size_t len);
 /* The next whole frame: 1, or 0 if more bytes are needed, or a negative code with the reason in *failure. The frame before is
- * given back by the call. */
+ * given back by the call. INBOUND_TOO_LARGE: a frame over the limit begins, which only its header tells (and *failure what to
+ * do); once its bytes have passed it comes as a whole frame without a body and without a block. */
+enum { INBOUND_TOO_LARGE = 2 };
 int inbound_next(struct inbound *inbound, struct inbound_frame *frame, struct failure *failure);
 /* No more secrets come: overwrites what was handed on. */
 void inbound_end_secrets(struct inbound *inbound);

@@ -29,6 +29,11 @@ static inline uint32_t streams_orphans(const struct streams *streams)
 
 /* The id that has rested longest, or -1 if all are in use. */
 int32_t streams_take(struct streams *streams, struct attempt *attempt);
+/* Whether an answer on this id is due: for an attempt, or an orphan. */
+static inline bool streams_is_taken(const struct streams *streams, int32_t id)
+{
+    return streams->slots[id] != 0;
+}
 /* The attempt that waits on this id; NULL if it is an orphan's or rests. */
 struct attempt *streams_peek(const struct streams *streams, int32_t id);
 enum streams_release { STREAM_RESTING, STREAM_ORPHAN, STREAM_ATTEMPT };

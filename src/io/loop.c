@@ -13,6 +13,7 @@
 
 #include "base/memory.h"
 #include "io/clock.h"
+#include "io/fork.h"
 
 enum {
     ROUNDS_MAX = 4,         /* of a turn, while callbacks submit: then the sockets come first again */
@@ -26,6 +27,7 @@ struct cqlua_loop {
     void *host;
     struct cqlua_allocator allocator; /* as given; sessions that bring none use it too */
     struct memory *memory;            /* holds this struct */
+    struct fork_guard fork_guard;
 
     struct list members;         /* struct loop_member: the sessions */
     struct list *cursor;         /* the member after the present one of a walk: leaving members move it */
@@ -68,6 +70,7 @@ struct cqlua_loop *cqlua_loop_on(const struct cqlua_loop_hooks *hooks, void *hos
     loop->host = host;
     if (allocator != NULL) loop->allocator = *allocator;
     loop->memory = memory;
+    fork_guard_init(&loop->fork_guard);
     list_init(&loop->members);
     list_init(&loop->alarms);
     list_init(&loop->ringing);
@@ -84,6 +87,7 @@ void cqlua_loop_free(struct cqlua_loop *loop)
     assert(!loop->in_turn && "a loop cannot be freed from within its turn");
     if (loop->has_timer) loop->hooks.timer(loop->host, -1);
     if (loop->hooks.free != NULL) loop->hooks.free(loop->host);
+    fork_guard_dispose(&loop->fork_guard);
     memory_end(loop->memory, loop, sizeof *loop);
 }
 
@@ -114,9 +118,22 @@ int loop_watch(struct cqlua_loop *loop, struct loop_watch *watch, int fd, int ev
     return 0;
 }
 
+/* In a child process nothing may be read from or written to the sockets, which are the parent's too: the host's loop gets a
+ * kernel state of its own first, so that nothing that is stopped here stops there, then every session ends (fault 42). */
+static bool is_in_child(struct cqlua_loop *loop)
+{
+    if (!fork_guard_trips(&loop->fork_guard)) return false;
+    if (loop->hooks.forked != NULL) loop->hooks.forked(loop->host);
+    for (struct list *link = loop->members.next; link != &loop->members; link = link->next)
+        cqlua_session_forked(container_of(link, struct loop_member, link)->session);
+    loop_defer(loop);
+    return true;
+}
+
 void cqlua_loop_ready(struct cqlua_loop *loop, void *key, int events)
 {
     struct loop_watch *watch = key;
+    if (is_in_child(loop)) return; /* the watch has ended */
     if (!loop->is_read) read_clock(loop);
     loop_defer(loop);
     watch->ready(watch, events, loop->now_us);
@@ -271,6 +288,7 @@ static void make_rounds(struct cqlua_loop *loop)
     loop->more = false;
     for (int round = 0; round < ROUNDS_MAX; round++) {
         loop->again = false;
+        (void)is_in_child(loop); /* of a callback that forked */
         ring_alarms(loop);
         turn_sessions(loop);
         dispatch_sessions(loop);
@@ -347,6 +365,7 @@ int cqlua_loop_run(struct cqlua_loop *loop)
     if (rc < 0) return rc;
     loop->in_step = true;
     while (rc == 0 && is_busy(loop)) {
+        (void)is_in_child(loop);
         rc = loop->hooks.wait(loop->host, -1);
         if (rc == CQLUA_NULL && loop->deferred) {
             cqlua_loop_turn(loop);
@@ -381,6 +400,7 @@ static void note_completed(struct cqlua_loop *loop)
  * read is served. The host makes the turns within its wait; the last line is for what it left. */
 static int step(struct cqlua_loop *loop, int64_t wait_us)
 {
+    (void)is_in_child(loop);
     bool was_owing = is_owing(loop), may_sleep = wait_us != 0 && completed(loop) == 0;
     int rc = loop->hooks.wait(loop->host, was_owing || !may_sleep ? 0 : wait_us);
     bool is_idle = loop->handled == 0 && completed(loop) == 0;

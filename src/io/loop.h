@@ -10,7 +10,7 @@
 
 /* One descriptor that is watched. Lives in its owner. */
 struct loop_watch {
-    /* Called when it is ready; may end the watch, and free it. */
+    /* Called when it is ready (events 0: it can be watched no more); may end the watch, and free it. */
     void (*ready)(struct loop_watch *watch, int events, int64_t now_us);
     void *host; /* the adapter's memory of it; NULL: not watched */
     int fd;     /* the descriptor; the owner's to close, after the watch has ended */

@@ -88,9 +88,9 @@ static void fail(struct pipe *pipe, int error)
     set_state(pipe, PIPE_FAILED);
 }
 
-static void finish_connect(struct pipe *pipe, int64_t now_us)
+static void finish_connect(struct pipe *pipe, int events, int64_t now_us)
 {
-    int error = socket_connected(pipe->fd);
+    int error = events == 0 ? ENOMEM : socket_connected(pipe->fd);
     if (error == EINPROGRESS) return;
     if (error == 0 && watch(pipe, CQLUA_READ) < 0) error = ENOMEM;
     if (error != 0) {
@@ -143,7 +143,11 @@ static void on_ready(struct loop_watch *ready, int events, int64_t now_us)
     struct pipe *pipe = container_of(ready, struct pipe, watch);
     enum reading reading = events & CQLUA_READ ? READ_ON : READ_ENOUGH;
     if (pipe->state == PIPE_CONNECTING) {
-        finish_connect(pipe, now_us);
+        finish_connect(pipe, events, now_us);
+        return;
+    }
+    if (events == 0) {
+        end(pipe, "the kernel watches the socket no more", now_us);
         return;
     }
     for (int reads = 0; reads < READS_MAX && reading == READ_ON; reads++) reading = read_once(pipe, now_us);

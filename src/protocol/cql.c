@@ -36,6 +36,14 @@ static bool is_word(const char *at, size_t len, const char *word)
     return true;
 }
 
+/* The letters from `at` on. */
+static size_t word_length(const char *at, const char *end)
+{
+    size_t len = 0;
+    while (at + len < end && is_letter(at[len])) len++;
+    return len;
+}
+
 enum cql_kind cql_kind(struct cqlua_slice text)
 {
     static const struct {
@@ -45,46 +53,33 @@ enum cql_kind cql_kind(struct cqlua_slice text)
                  {"alter", CQL_SCHEMA},  {"drop", CQL_SCHEMA}, {"truncate", CQL_SCHEMA}};
     if (text.len == 0) return CQL_OTHER;
     const char *end = (const char *)text.base + text.len, *at = skip_blanks(text.base, end);
-    size_t len = 0;
-    while (at + len < end && is_letter(at[len])) len++;
+    size_t len = word_length(at, end);
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (is_word(at, len, words[i].word)) return words[i].kind;
     return CQL_OTHER;
 }
 
-/* Past a text or name in quotes; a doubled quote stays inside. */
-static const char *skip_quoted(const char *at, const char *end)
-{
-    char quote = *at++;
-    while (at < end) {
-        if (*at++ != quote) continue;
-        if (at == end || *at != quote) return at;
-        at++;
-    }
-    return at;
-}
-
-/* Past whatever stands at `at`, which is not blank: a word, something in quotes, or one character. */
+/* Passes over what is at `at`: a word, a string, a quoted name, or one sign. A doubled quote ends one and begins another. */
 static const char *skip_token(const char *at, const char *end)
 {
-    if (*at == '\'' || *at == '"') return skip_quoted(at, end);
+    size_t len = word_length(at, end);
+    if (len > 0) return at + len;
+    if (*at == '\'' || *at == '"') return find(at + 1, end, at, 1);
     if (end - at >= 2 && memcmp(at, "$$", 2) == 0) return find(at + 2, end, "$$", 2);
-    if (!is_letter(*at)) return at + 1;
-    while (at < end && is_letter(*at)) at++;
-    return at;
+    return at + 1;
 }
 
 bool cql_is_conditional(struct cqlua_slice text)
 {
-    if (text.len == 0 || cql_kind(text) != CQL_OTHER) return false;
+    if (text.len == 0 || cql_kind(text) != CQL_OTHER) return false; /* CREATE ... IF NOT EXISTS may be said twice */
     const char *end = (const char *)text.base + text.len, *at = skip_blanks(text.base, end);
-    int depth = 0;
-    while (at < end) {
-        const char *next = skip_token(at, end);
-        if (*at == '(') depth++;
-        if (*at == ')') depth--;
-        if (depth == 0 && is_word(at, (size_t)(next - at), "if")) return true;
-        at = skip_blanks(next, end);
+    char before = 0;
+    for (int depth = 0; at < end; at = skip_blanks(at, end)) {
+        const char *token = at;
+        at = skip_token(at, end);
+        depth += *token == '(' ? 1 : *token == ')' ? -1 : 0;
+        if (depth == 0 && before != ':' && is_word(token, (size_t)(at - token), "if")) return true;
+        before = *token;
     }
     return false;
 }

@@ -184,8 +184,7 @@ int metadata_column(const struct metadata *metadata, int index, struct cqlua_col
     if (index < 0 || (uint32_t)index >= metadata->columns_count) return CQLUA_EMISUSE;
     const struct column *from = &metadata->columns[index];
     const struct type *type = &metadata->types[index];
-    *column =
-        (struct cqlua_column){
+    *column = (struct cqlua_column){
         .keyspace = from->keyspace, .table = from->table, .name = from->name, .type = from->type_text};
     type_describe(type, column);
     return 0;

@@ -101,16 +101,17 @@ static uint32_t rows_flags(int version)
     return version >= 5 ? flags | ROWS_METADATA_CHANGED : flags;
 }
 
-/* The metadata of rows: what the reply carries, or what the request expected (fault 10: one of them there must be). */
-static struct metadata *read_rows_metadata(struct memory *memory, struct reader *reader, const struct metadata_start *start,
-                                           struct metadata *expected, int *error)
+/* The metadata of rows: what the reply carries, or what the request expected (fault 10: one of them there must be). Below v5
+ * nothing says of which metadata rows without it are: it is never asked for, and not taken (fault 8). */
+static struct metadata *read_rows_metadata(struct memory *memory, int version, struct reader *reader,
+                                           const struct metadata_start *start, struct metadata *expected, int *error)
 {
     bool is_global = (start->flags & ROWS_GLOBAL_SPEC) != 0;
     *error = CQLUA_EPROTOCOL;
     if (reader->error != 0) return NULL;
     if (start->flags & ROWS_NO_METADATA) {
-        bool is_usable = expected != NULL && expected->columns_count == start->count && start->new_id.base == NULL;
-        return is_usable ? metadata_ref(expected) : NULL;
+        bool is_told = version >= 5 && expected != NULL && start->new_id.base == NULL;
+        return is_told && expected->columns_count == start->count ? metadata_ref(expected) : NULL;
     }
     if (expected != NULL && metadata_skip_equal(expected, reader, start->count, is_global)) return metadata_ref(expected);
     return metadata_decode(memory, reader, start->count, is_global, NULL, 0, error);
@@ -130,7 +131,7 @@ static int read_rows(struct memory *memory, int version, struct reader *reader, 
 {
     int error;
     struct metadata_start start = read_metadata_start(reader, rows_flags(version));
-    struct metadata *metadata = read_rows_metadata(memory, reader, &start, expected, &error);
+    struct metadata *metadata = read_rows_metadata(memory, version, reader, &start, expected, &error);
     if (metadata == NULL) return error;
     uint32_t count = read_u32(reader);
     if (reader->error != 0 || !rows_can_fit(reader, metadata->columns_count, count)) {

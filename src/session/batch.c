@@ -103,8 +103,8 @@ int cqlua_batch_add(struct cqlua_batch *batch, struct cqlua_statement *st)
     rc = append_entry(batch, st, values_len);
     if (rc == 0 && st->prepared != NULL) rc = keep_prepared(batch, st->prepared);
     if (rc != 0) return refuse(batch, rc, NULL, cqlua_strerror(rc));
-    batch->is_conditional |= statement_is_conditional(st);
     batch->has_texts |= st->prepared == NULL;
+    batch->is_conditional |= statement_is_conditional(st);
     batch->count++;
     return 0;
 }
@@ -130,13 +130,22 @@ static int copy_inputs(struct call *call, const struct cqlua_batch *batch)
     return 0;
 }
 
+/* 0 if it can be sent. */
+static int check(struct cqlua_batch *batch)
+{
+    static const char text[] = "a batch with an IF is not idempotent: leave `idempotent` out";
+    if (batch->error != NULL) return batch->error->code;
+    if (!call_options_are_sane(&batch->options)) return CQLUA_EMISUSE;
+    if (batch->options.idempotent != CQLUA_YES || !batch->is_conditional) return 0;
+    batch->error = error_new(batch->session->memory, CQLUA_EMISUSE, slice_of(text), 0);
+    return CQLUA_EMISUSE;
+}
+
 static struct call *call_of(struct cqlua_batch *batch, struct cqlua_queue *queue, uint64_t tag, int *rc)
 {
     struct cqlua_session *session = batch->session;
     *rc = session_accepts(session);
-    if (*rc == 0 && batch->error != NULL) *rc = batch->error->code;
-    bool is_never_idempotent = batch->is_conditional && batch->options.idempotent == CQLUA_YES;
-    if (*rc == 0 && (is_never_idempotent || !call_options_are_sane(&batch->options))) *rc = CQLUA_EMISUSE;
+    if (*rc == 0) *rc = check(batch);
     if (*rc != 0) return NULL;
     struct call *call = call_new(session, REQUEST_BATCH, queue, tag);
     *rc = CQLUA_ENO_MEMORY;

@@ -323,18 +323,14 @@ static struct call *call_of(struct cqlua_session *session, struct cqlua_statemen
     size_t values_len = 0;
     *rc = session_accepts(session);
     if (*rc == 0 && !call_options_are_sane(&st->options)) *rc = CQLUA_EMISUSE;
+    if (*rc == 0) *rc = statement_check_options(st);
     if (*rc == 0) *rc = statement_check(st, &values_len);
     if (*rc != 0) return NULL;
-    bool is_conditional = statement_is_conditional(st);
-    if (is_conditional && st->options.idempotent == CQLUA_YES) {
-        *rc = statement_refuse(st, NEVER_IDEMPOTENT);
-        return NULL;
-    }
     struct call *call = call_new(session, st->prepared != NULL ? REQUEST_EXECUTE : REQUEST_QUERY, queue, tag);
     *rc = CQLUA_ENO_MEMORY;
     if (call == NULL) return NULL;
     call_set_options(call, &st->options, st->prepared != NULL ? st->prepared->kind : cql_kind(slice(st->text, st->text_len)));
-    call->request.is_conditional = is_conditional;
+    call->request.is_conditional = statement_is_conditional(st);
     if (copy_inputs(call, st, values_len) != 0 || call_set_keyspace(call, &st->options, st->prepared == NULL) != 0) {
         call_abandon(call);
         return NULL;

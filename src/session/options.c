@@ -21,6 +21,7 @@ static void fill_defaults(struct cqlua_options *options)
     if (options->port == 0) options->port = DEFAULT_PORT;
     if (options->consistency == 0) options->consistency = CQLUA_LOCAL_QUORUM;
     if (options->max_frame_bytes == 0) options->max_frame_bytes = DEFAULT_FRAME_BYTES;
+    if (options->max_result_bytes == 0) options->max_result_bytes = options->max_frame_bytes;
     fill(&options->connect_timeout_ms, DEFAULT_CONNECT_TIMEOUT);
     fill(&options->request_timeout_ms, DEFAULT_REQUEST_TIMEOUT);
     fill(&options->heartbeat_interval_ms, DEFAULT_HEARTBEAT_INTERVAL);
@@ -62,6 +63,7 @@ static int check_ranges(const struct cqlua_options *o, struct failure *failure)
         {"max_queued", o->max_queued, 1, LIMIT_REQUESTS / 2},
         {"max_prepared", o->max_prepared, 1, INT32_MAX},
         {"max_frame_bytes", o->max_frame_bytes, 1024, INT32_MAX},
+        {"max_result_bytes", o->max_result_bytes, 1024, INT32_MAX},
         {"page_size", o->page_size, 1, INT32_MAX},
         {"consistency", o->consistency, CQLUA_ANY, CQLUA_LOCAL_ONE},
         {"log_level", o->log_level, CQLUA_LOG_NONE, CQLUA_LOG_DEBUG},

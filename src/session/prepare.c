@@ -13,21 +13,22 @@ struct preparing {
 
 /* --- the cache ------------------------------------------------------------------------------------------------------------- */
 
-static struct cqlua_prepared *cached(struct cqlua_session *session, struct cqlua_slice text)
-{
-    struct cqlua_slice keyspace = text_slice(session->keyspace);
-    for (struct map_entry *entry = map_find(&session->cache, map_hash(&session->cache, keyspace, text)); entry != NULL;
-         entry = map_find_next(entry)) {
-        struct cqlua_prepared *prepared = container_of(entry, struct cqlua_prepared, entry);
-        if (slice_equal(text_slice(prepared->text), text) && text_equal(prepared->keyspace, session->keyspace)) return prepared;
-    }
-    return NULL;
-}
-
 static void mark_used(struct cqlua_session *session, struct cqlua_prepared *prepared)
 {
     list_remove(&prepared->used);
     list_append(&session->cache_order, &prepared->used);
+}
+
+static struct cqlua_prepared *cached(struct cqlua_session *session, struct text *keyspace, struct cqlua_slice text)
+{
+    uint64_t hash = map_hash(&session->cache, text_slice(keyspace), text);
+    for (struct map_entry *entry = map_find(&session->cache, hash); entry != NULL; entry = map_find_next(entry)) {
+        struct cqlua_prepared *prepared = container_of(entry, struct cqlua_prepared, entry);
+        if (!slice_equal(text_slice(prepared->text), text) || !text_equal(prepared->keyspace, keyspace)) continue;
+        mark_used(session, prepared);
+        return prepared;
+    }
+    return NULL;
 }
 
 static void evict(struct cqlua_session *session, struct cqlua_prepared *prepared)
@@ -54,9 +55,7 @@ static void cache(struct cqlua_session *session, struct cqlua_prepared *prepared
 
 struct cqlua_prepared *cqlua_session_prepared(struct cqlua_session *session, const char *text, size_t len)
 {
-    struct cqlua_prepared *prepared = cached(session, slice(text, len));
-    if (prepared != NULL) mark_used(session, prepared);
-    return prepared;
+    return cached(session, session->keyspace, slice(text, len));
 }
 
 void prepare_warm(struct cqlua_session *session)
@@ -84,12 +83,12 @@ void prepare_dispose(struct cqlua_session *session)
 
 /* --- the shared request ---------------------------------------------------------------------------------------------------- */
 
-static struct preparing *find_preparing(struct cqlua_session *session, struct cqlua_slice text, uint64_t hash)
+static struct preparing *find_preparing(struct cqlua_session *session, struct text *keyspace, struct cqlua_slice text,
+                                        uint64_t hash)
 {
     for (struct map_entry *entry = map_find(&session->preparing, hash); entry != NULL; entry = map_find_next(entry)) {
         struct preparing *preparing = container_of(entry, struct preparing, entry);
-        if (slice_equal(text_slice(preparing->text), text) && text_equal(preparing->request.keyspace, session->keyspace))
-            return preparing;
+        if (slice_equal(text_slice(preparing->text), text) && text_equal(preparing->request.keyspace, keyspace)) return preparing;
     }
     return NULL;
 }
@@ -101,9 +100,10 @@ static void free_preparing(struct cqlua_session *session, struct preparing *prep
     memory_free(session->memory, preparing, sizeof *preparing);
 }
 
-static struct preparing *start_preparing(struct cqlua_session *session, struct cqlua_slice text, uint64_t hash,
-                                         int32_t timeout_ms)
+static struct preparing *start_preparing(struct call *call, struct cqlua_slice text, uint64_t hash)
 {
+    struct cqlua_session *session = call->session;
+    int32_t timeout_ms = call->request.timeout_ms;
     struct preparing *preparing = memory_get(session->memory, sizeof *preparing);
     if (preparing == NULL) return NULL;
     struct request *request = &preparing->request;
@@ -115,7 +115,8 @@ static struct preparing *start_preparing(struct cqlua_session *session, struct c
         return NULL;
     }
     const struct cqlua_options *options = &session->options;
-    request->keyspace = text_ref(session->keyspace);
+    request->keyspace = text_ref(call->request.keyspace);
+    request->needs = call->request.needs;
     request->text = text_slice(preparing->text);
     request->is_idempotent = true;
     request->timeout_ms = timeout_ms > options->request_timeout_ms ? timeout_ms : options->request_timeout_ms;
@@ -204,9 +205,9 @@ void prepare_done(struct cqlua_session *session, struct request *request)
 static int wait_for_text(struct call *call, struct cqlua_slice text)
 {
     struct cqlua_session *session = call->session;
-    uint64_t hash = map_hash(&session->cache, text_slice(session->keyspace), text);
-    struct preparing *preparing = find_preparing(session, text, hash);
-    if (preparing == NULL) preparing = start_preparing(session, text, hash, call->request.timeout_ms);
+    uint64_t hash = map_hash(&session->cache, text_slice(call->request.keyspace), text);
+    struct preparing *preparing = find_preparing(session, call->request.keyspace, text, hash);
+    if (preparing == NULL) preparing = start_preparing(call, text, hash);
     if (preparing == NULL) return CQLUA_ENO_MEMORY;
     if (preparing->request.timeout_ms < call->request.timeout_ms) preparing->request.timeout_ms = call->request.timeout_ms;
     call->preparing = preparing;
@@ -215,13 +216,27 @@ static int wait_for_text(struct call *call, struct cqlua_slice text)
     return 0;
 }
 
-static int64_t prepare(struct call *call, struct cqlua_slice text, int32_t timeout_ms)
+/* NULL: the session's keyspace. 0 or CQLUA_ENO_MEMORY. */
+static int set_keyspace(struct call *call, const char *keyspace)
 {
     struct cqlua_session *session = call->session;
+    call->request.keyspace = keyspace == NULL ? text_ref(session->keyspace) : text_new(session->memory, slice_of(keyspace));
+    if (keyspace == NULL) return 0;
+    call->request.needs = 5;
+    return call->request.keyspace == NULL ? CQLUA_ENO_MEMORY : 0;
+}
+
+static int64_t prepare(struct call *call, const char *keyspace, struct cqlua_slice text, int32_t timeout_ms)
+{
+    struct cqlua_session *session = call->session;
+    if (set_keyspace(call, keyspace) != 0) {
+        call_abandon(call);
+        return CQLUA_ENO_MEMORY;
+    }
     call->request.timeout_ms = timeout_ms != 0 ? timeout_ms : session->options.request_timeout_ms;
     int64_t id = call_submit(call);
     if (id < 0) return id;
-    struct cqlua_prepared *prepared = cqlua_session_prepared(session, text.base, text.len);
+    struct cqlua_prepared *prepared = cached(session, call->request.keyspace, text);
     if (prepared != NULL) {
         call->completion.public.prepared = cqlua_prepared_ref(prepared);
         end_waiting(call);
@@ -237,16 +252,22 @@ int64_t cqlua_prepare(struct cqlua_session *session, const char *text, cqlua_pre
     if (call == NULL) return CQLUA_ENO_MEMORY;
     call->completion.fn.prepared = fn;
     call->completion.arg = arg;
-    return prepare(call, slice_of(text), 0);
+    return prepare(call, NULL, slice_of(text), 0);
 }
 
 int64_t cqlua_prepare_to(struct cqlua_session *session, const char *text, size_t len, int32_t timeout_ms,
                          struct cqlua_queue *queue, uint64_t tag)
 {
+    return cqlua_prepare_in(session, NULL, text, len, timeout_ms, queue, tag);
+}
+
+int64_t cqlua_prepare_in(struct cqlua_session *session, const char *keyspace, const char *text, size_t len, int32_t timeout_ms,
+                         struct cqlua_queue *queue, uint64_t tag)
+{
     int rc = session_accepts(session);
     if (rc != 0) return rc;
     struct call *call = call_new(session, REQUEST_PREPARE, queue, tag);
-    return call == NULL ? CQLUA_ENO_MEMORY : prepare(call, slice(text, len), timeout_ms);
+    return call == NULL ? CQLUA_ENO_MEMORY : prepare(call, keyspace, slice(text, len), timeout_ms);
 }
 
 /* --- what a prepared statement tells --------------------------------------------------------------------------------------- */

@@ -127,13 +127,19 @@ int cqlua_result_warnings_count(const struct cqlua_result *result)
     return (int)result->prefix.warnings_count;
 }
 
-struct cqlua_slice cqlua_result_warning(const struct cqlua_result *result, int index)
+/* Read in order, each is found from the one before: a server may send 65,535 of them (fault 63). */
+struct cqlua_slice cqlua_result_warning(const struct cqlua_result *given, int index)
 {
+    struct cqlua_result *result = (struct cqlua_result *)(uintptr_t)given; // NOLINT: ours, and what is noted changes nothing
+    if (index < 0 || (uint32_t)index >= result->prefix.warnings_count) return slice(NULL, 0);
+    if ((uint32_t)index < result->warning) {
+        result->warning = 0;
+        result->warning_offset = 0;
+    }
     struct reader reader = reader_of(result->prefix.warnings);
-    struct cqlua_slice warning = slice(NULL, 0);
-    if (index < 0 || (uint32_t)index >= result->prefix.warnings_count) return warning;
-    for (int i = 0; i <= index; i++) warning = read_string(&reader);
-    return warning;
+    read_slice(&reader, result->warning_offset);
+    for (; result->warning < (uint32_t)index; result->warning++) result->warning_offset += 2 + read_string(&reader).len;
+    return read_string(&reader);
 }
 
 struct cqlua_slice cqlua_result_tracing_id(const struct cqlua_result *result)

@@ -12,6 +12,8 @@ struct cqlua_result {
     struct metadata *metadata; /* NULL: no rows */
     struct cqlua_slice body, paging_state;
     struct response_prefix prefix;
+    uint32_t warning; /* the one that was read last, and where in prefix.warnings it stands */
+    size_t warning_offset;
     struct history history;
     int8_t schema_agreed;
     struct cqlua_cost cost;

@@ -84,7 +84,8 @@ static void configure_connections(struct cqlua_session *session)
     struct connection_config *config = &session->cluster.connections;
     config->heartbeat_interval_us = (int64_t)options->heartbeat_interval_ms * 1000;
     config->heartbeat_timeout_us = (int64_t)options->heartbeat_timeout_ms * 1000;
-    config->max_frame = (size_t)options->max_frame_bytes;
+    config->max_frame = config->max_result = (size_t)options->max_frame_bytes;
+    if (options->max_result_bytes < options->max_frame_bytes) config->max_result = (size_t)options->max_result_bytes;
     config->max_in_flight = (uint32_t)options->max_in_flight;
     config->username = text_slice(session->username);
     config->password = session->password == NULL ? slice("", 0) : text_slice(session->password);
@@ -280,6 +281,16 @@ void session_settle(struct cqlua_session *session)
     prepare_warm(session);
     log_push(session);
     if (session->is_closing && !session->is_closed && session->calls_count == 0) finish_close(session);
+}
+
+void cqlua_session_forked(struct cqlua_session *session)
+{
+    struct cluster *cluster = &session->cluster;
+    if (session->is_closed || !session->is_started || cluster->state > CLUSTER_UP) return;
+    failure_set(&cluster->failure, CQLUA_EFORKED,
+                "the session belongs to the parent process, of which this is a fork: open another one here");
+    cluster_fail(cluster);
+    session_settle(session);
 }
 
 /* --- time ------------------------------------------------------------------------------------------------------------------ */

@@ -111,6 +111,7 @@ const struct cqlua_error *cqlua_statement_error(const struct cqlua_statement *st
 /* --- errors: the first one sticks ------------------------------------------------------------------------------------------ */
 
 /* What is refused without looking at values. Constants: a statement of a text has no memory to make an error of. */
+enum refusal { NO_MARKERS, USE_AS_TEXT, OWN_KEYSPACE, NOT_IDEMPOTENT, REFUSALS };
 static const struct cqlua_error refusals[REFUSALS] = {
     [NO_MARKERS] = {.code = CQLUA_EMISUSE,
                     .name = "misuse",
@@ -124,13 +125,13 @@ static const struct cqlua_error refusals[REFUSALS] = {
                       .name = "misuse",
                       .message = "a prepared statement runs in the keyspace it was prepared in: leave `keyspace` out",
                       ERROR_NO_NUMBERS},
-    [NEVER_IDEMPOTENT] = {.code = CQLUA_EMISUSE,
-                          .name = "misuse",
-                          .message = "a statement with IF is never idempotent: leave `idempotent` out",
-                          ERROR_NO_NUMBERS},
+    [NOT_IDEMPOTENT] = {.code = CQLUA_EMISUSE,
+                        .name = "misuse",
+                        .message = "a statement with IF is not idempotent: leave `idempotent` out",
+                        ERROR_NO_NUMBERS},
 };
 
-int statement_refuse(struct cqlua_statement *st, enum refusal refusal)
+static int refuse(struct cqlua_statement *st, enum refusal refusal)
 {
     st->error = (struct cqlua_error *)(uintptr_t)&refusals[refusal]; // NOLINT: const is cast away, nobody writes to it
     return CQLUA_EMISUSE;
@@ -284,7 +285,7 @@ static int no_marker(struct cqlua_statement *st, int index)
 static int check_index(struct cqlua_statement *st, int index)
 {
     if (st->error != NULL) return st->error->code;
-    if (st->prepared == NULL) return statement_refuse(st, NO_MARKERS);
+    if (st->prepared == NULL) return refuse(st, NO_MARKERS);
     return index < 0 || (uint32_t)index >= st->slots_count ? no_marker(st, index) : 0;
 }
 
@@ -473,7 +474,7 @@ static int check_bound(struct cqlua_statement *st)
 int cqlua_bind_close(struct cqlua_statement *st)
 {
     if (st->error != NULL) return st->error->code;
-    if (st->prepared == NULL) return statement_refuse(st, NO_MARKERS);
+    if (st->prepared == NULL) return refuse(st, NO_MARKERS);
     struct frame *frame = st->open;
     if (frame == NULL) {
         misuse(st, CQLUA_EMISUSE, NULL, -1, "nothing is open that could be closed");
@@ -526,12 +527,18 @@ bool statement_is_conditional(const struct cqlua_statement *st)
     return st->prepared != NULL ? st->prepared->is_conditional : cql_is_conditional(slice(st->text, st->text_len));
 }
 
+int statement_check_options(struct cqlua_statement *st)
+{
+    if (st->error != NULL) return st->error->code;
+    if (st->prepared != NULL && st->options.keyspace != NULL) return refuse(st, OWN_KEYSPACE);
+    return st->options.idempotent == CQLUA_YES && statement_is_conditional(st) ? refuse(st, NOT_IDEMPOTENT) : 0;
+}
+
 int statement_check(struct cqlua_statement *st, size_t *values_len)
 {
     *values_len = 0;
     if (st->error != NULL) return st->error->code;
-    if (st->prepared == NULL && cql_kind(slice(st->text, st->text_len)) == CQL_USE) return statement_refuse(st, USE_AS_TEXT);
-    if (st->prepared != NULL && st->options.keyspace != NULL) return statement_refuse(st, OWN_KEYSPACE);
+    if (st->prepared == NULL && cql_kind(slice(st->text, st->text_len)) == CQL_USE) return refuse(st, USE_AS_TEXT);
     int rc = check_closed(st);
     if (rc == 0) rc = check_bound(st);
     if (rc != 0) return rc;

@@ -17,8 +17,8 @@ struct reply {
     struct loop_alarm alarm;
     struct peer *peer;
     struct answer answer;
-    int held; /* later replies that must leave first */
-    bool is_delayed;
+    int held;                 /* later replies that must leave first */
+    bool is_delayed, is_held; /* held: it has to be, or had */
 };
 
 /* --- life ------------------------------------------------------------------------------------------------------------------ */
@@ -54,6 +54,7 @@ static void reply_free(struct reply *reply)
 {
     loop_alarm_clear(&reply->alarm);
     list_remove(&reply->link);
+    if (reply->is_held) reply->peer->held--;
     answer_dispose(&reply->answer);
     memory_free(reply->peer->node->server->memory, reply, sizeof *reply);
 }
@@ -199,6 +200,7 @@ static void send_reply(struct reply *reply);
 static void count_sent(struct peer *peer)
 {
     struct list *last = peer->replies.prev;
+    if (peer->held == 0) return; /* what only waits for its time may be many */
     for (struct list *link = peer->replies.next; link != &peer->replies; link = link->next) {
         struct reply *reply = container_of(link, struct reply, link);
         if (reply->held > 0) reply->held--;
@@ -256,6 +258,8 @@ void peer_reply(struct peer *peer, struct answer *answer)
     reply->peer = peer;
     reply->answer = *answer;
     reply->held = rule->hold;
+    reply->is_held = rule->hold > 0;
+    if (reply->is_held) peer->held++;
     reply->is_delayed = rule->delay_us > 0;
     loop_alarm_init(&reply->alarm, on_time);
     list_append(&peer->replies, &reply->link);

@@ -227,6 +227,8 @@ static void show_parameters(const struct query_parameters *parameters, struct cq
     received->paging_state = parameters->paging_state;
     received->has_timestamp = parameters->has_timestamp;
     received->timestamp_us = parameters->timestamp;
+    received->has_now_in_seconds = parameters->has_now_in_seconds;
+    received->now_in_seconds = parameters->now_in_seconds;
 }
 
 int cqlua_server_received(const struct cqlua_server *server, size_t index, struct cqlua_received *received)
@@ -240,6 +242,7 @@ int cqlua_server_received(const struct cqlua_server *server, size_t index, struc
                                         .body = text_slice(record->bytes),
                                         .consistency = -1,
                                         .serial_consistency = -1,
+                                        .payload = record->message.payload,
                                         .tracing = (record->header.flags & FRAME_TRACING) != 0,
                                         .stream = record->header.stream,
                                         .version = record->header.version,

@@ -227,6 +227,7 @@ struct peer {
     struct loop_alarm dripping;   /* set while output waits for its millisecond */
     uint32_t drip;                /* of what is in the output; 0: all at once */
     struct list replies;          /* struct reply: those that wait for their time, or for others */
+    uint32_t held;                /* of these, how many wait for others, or did */
     bool is_segmented, is_ending; /* ending: closed when all is sent */
     bool is_lz4;
     uint8_t version; /* 0: nothing was received */
