@@ -962,6 +962,26 @@ static void Y1_two_nodes_are_asked_in_turns(void **state)
     for (int i = 1; i < 4; i++) assert_string_not_equal(attempts[i].node, attempts[i - 1].node);
 }
 
+static void Y7_a_failure_tells_of_a_speculative_attempt_that_may_have_executed(void **state)
+{
+    struct sim *sim = cluster_of(state, 3);
+    struct cqlua_call options = idempotent();
+    int refused = 0;
+    options.speculation_delay_ms = 10;
+    options.max_retries = -1;
+    present_error = SERVER_OVERLOADED;
+    sim->hook = answer_error;
+    for (int i = 0; i < 3; i++) sim->nodes[i].latency_us = 50000;
+    sim->nodes[0].loses = sim->nodes[2].loses = 10000;
+    for (int i = 0; i < 3; i++) sim_query_with(sim, "SELECT", &options);
+    for (size_t i = 0; i < 3; i++) {
+        const struct sim_call *call = sim_wait(sim, i);
+        refused += call->code == CQLUA_EOVERLOADED;
+        assert_true(call->executions > 0 && call->error->may_have_executed);
+    }
+    assert_int_equal(refused, 1); /* it alone had no effect */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1020,6 +1040,7 @@ int main(void)
         cmocka_unit_test_sim(fault_36_a_version_that_was_agreed_is_never_exceeded),
         cmocka_unit_test_sim(Y1_each_attempt_goes_to_another_node_and_the_last_has_what_is_left),
         cmocka_unit_test_sim(Y1_two_nodes_are_asked_in_turns),
+        cmocka_unit_test_sim(Y7_a_failure_tells_of_a_speculative_attempt_that_may_have_executed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
