@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cluster/address.h"
 #include "sim/support/inside.h"
 
 enum { START_US = 1000000007, /* no multiple of a tick */ TURNS_IN_PLACE = 16 };
@@ -121,7 +122,7 @@ static void happen_connected(struct sim *sim, struct sim_event *event)
 {
     struct sim_pipe *pipe = event->about;
     if (pipe->is_closed) return;
-    if (pipe->node->refuses) {
+    if (pipe->node->refuses || !address_equal(&pipe->address, &pipe->node->address)) { /* or it has moved meanwhile */
         cqlua_link_connected(pipe->link, CQLUA_ECONNECT_FAILED, "Connection refused", sim->now_us);
         return;
     }
@@ -137,6 +138,7 @@ static int op_connect(void *self, struct cqlua_link *link, const struct cqlua_ad
     assert_non_null(pipe);
     pipe->link = link;
     pipe->node = find_node(sim, address);
+    pipe->address = *address;
     pipe->next = sim->pipes;
     sim->pipes = pipe;
     buffer_init(&pipe->input, sim->memory, INT32_MAX);

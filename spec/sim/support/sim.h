@@ -75,6 +75,7 @@ struct sim_node {
 struct sim_pipe {
     struct sim_pipe *next; /* in sim->pipes */
     struct sim_node *node;
+    struct cqlua_address address; /* where the client wanted to */
     struct cqlua_link *link;
     bool is_open;                     /* connected, not closed by the client */
     bool is_closed;                   /* by the client */
