@@ -107,6 +107,12 @@ if(TARGET cqlua_core_lua54 AND lua54_program)
   endforeach()
 endif()
 
+# Real nodes under fire: three of its own, which want the whole machine.
+if(TARGET cqlua_core_luajit AND luajit_program AND NOT CQLUA_SANITIZE)
+  cqlua_add_test(chaos.nodes chaos ${CMAKE_CURRENT_SOURCE_DIR}/spec/chaos/load.lua ./dev chaos --minutes 1)
+  set_tests_properties(chaos.nodes PROPERTIES RUN_SERIAL ON)
+endif()
+
 # --- the project's own rules ------------------------------------------------------------------------------------------------
 if(luajit_program)
   foreach(check layers kernel promises style rock)

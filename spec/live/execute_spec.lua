@@ -88,7 +88,7 @@ live.describe("execute", {
       raised(function() db:execute("SELECT", nil, { consistancy = "one" }) end))
     assert.matches("did you mean 'quorum'", raised(function() db:execute("SELECT", nil, { consistency = "quorun" }) end))
     assert.matches("milliseconds", raised(function() db:execute("SELECT", nil, { timeout = 5000 }) end))
-    assert.matches("retry.*not in this version", raised(function() db:execute("SELECT", nil, { retry = "none" }) end))
+    assert.matches("lazy.*not in this version", raised(function() db:execute("SELECT", nil, { lazy = true }) end))
   end)
 
   describe("errors", function()

@@ -34,7 +34,8 @@ live.describe("timeout", { "CREATE TABLE tokens (id int PRIMARY KEY, mark text)"
         local blob = ("x"):rep(2e6) -- takes longer than a millisecond to send and store
         local res, err = db:execute(add, { 5, blob }, { timeout = 0.001 })
         if not res then
-          assert.equal("timeout", err.name)
+          -- the second: the one before is still being sent
+          assert.is_true(err.name == "timeout" or err.name == "write_queue_full", err.name)
           if #err.attempts > 0 then
             timed_out = timed_out + 1
             assert.is_true(err.may_have_executed)

@@ -2,13 +2,9 @@
  * fall silent, while requests are made, cancelled and moved between keyspaces. Whatever happens: each request completes exactly
  * once and in time, no row belongs to another, nothing runs in a wrong keyspace, memory comes back, and at the end, when all
  * nodes are well, every query works.
- *
- * CQLUA_SEED=n runs one seed, CQLUA_SEEDS=count that many from it on. */
-#include <stdio.h>
-#include <stdlib.h>
-
+ * Seeds: sim/support/seeds.h. */
 #include "session/session.h"
-#include "sim/support/sim.h"
+#include "sim/support/seeds.h"
 
 enum { STEPS = 120, DEFAULT_SEEDS = 300 };
 
@@ -195,23 +191,10 @@ static void run(struct sim *sim, uint64_t seed)
     sim_end(sim);
 }
 
-static uint64_t number_from(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text == NULL ? otherwise : strtoull(text, NULL, 10);
-}
-
-static uint64_t present_seed; /* of the course at hand: what main names when it fails */
-
 static void Q4_fault_1_fault_2_fault_11_fault_27_random_courses_keep_every_promise(void **state)
 {
-    uint64_t first = number_from("CQLUA_SEED", 1);
-    uint64_t count = number_from("CQLUA_SEEDS", getenv("CQLUA_SEED") != NULL ? 1 : DEFAULT_SEEDS);
-    struct sim *sim = malloc(sizeof *sim);
     (void)state;
-    assert_non_null(sim);
-    for (present_seed = first; present_seed < first + count; present_seed++) run(sim, present_seed);
-    free(sim);
+    seeds_run(DEFAULT_SEEDS, run);
 }
 
 int main(int count, char **arguments)
@@ -221,6 +204,6 @@ int main(int count, char **arguments)
     };
     (void)count;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    if (failed != 0) fprintf(stderr, "replay: CQLUA_SEED=%llu %s\n", (unsigned long long)present_seed, arguments[0]);
+    if (failed != 0) seeds_say(arguments[0]);
     return failed;
 }

@@ -32,7 +32,7 @@ enum {
 
     /* the cluster */
     LIMIT_NODES = 4096,
-    LIMIT_EVENTS = 256, /* of servers, that nobody has looked at yet */
+    LIMIT_EVENTS = 256,    /* of servers, that nobody has looked at yet */
     WARM_STATEMENTS = 256, /* that a node is told again when it comes up, the most recently used; */
     WARM_CONCURRENCY = 4,  /* so many at a time, */
     WARM_PAUSE_MAX = 500,  /* after a random pause */

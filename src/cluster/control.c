@@ -124,11 +124,14 @@ static void seek(struct control *control)
     ask_in(control, CONTROL_REGISTER);
 }
 
+/* By the timer, which makes a turn: a session without requests has none of its own. */
 static void start_over(struct control *control)
 {
+    struct cluster *cluster = control->cluster;
     if (control->link != NULL) control->avoided = control->link->node->plan.id;
     control->link = NULL;
     enter(control, CONTROL_SEEKING);
+    wheel_arm(&cluster->wheel, &control->retry, cluster->now_us);
 }
 
 void control_turn(struct control *control)

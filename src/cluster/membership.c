@@ -94,36 +94,55 @@ static void keep(struct text **at, struct text *text)
     text_unref(former);
 }
 
-/* The node that a peer is: by its host id; the one that was asked; else a contact point at its address. */
-static struct node *node_of(struct cluster *cluster, const struct peer *peer, struct node *asked)
+static bool is_same_host(const struct node *node, const struct peer *peer)
 {
-    struct node *found = NULL;
-    for (struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next) {
-        struct node *node = container_of(at, struct node, link);
-        if (node->has_host_id && memcmp(node->host_id, peer->host_id, HOST_ID) == 0) return node;
-        bool is_here = peer->is_local ? node == asked : address_equal(&node->address, &peer->address);
-        if (is_here && !node->has_host_id) found = node;
-    }
-    return found;
+    return node->has_host_id && memcmp(node->host_id, peer->host_id, HOST_ID) == 0;
 }
 
-/* Another host id where a node was: it has been replaced, and is another node (fault 34). */
-static void make_room(struct cluster *cluster, const struct peer *peer, const struct node *asked)
+/* The node that a peer is. The one that was asked is who it says it is, whoever was there before. Another is known by its host
+ * id, or is a contact point at its address; that one, if the one with the host id is not connected: it has moved there. */
+static struct node *node_of(struct cluster *cluster, const struct peer *peer, struct node *asked)
+{
+    struct node *known = NULL, *here = NULL;
+    if (peer->is_local) return asked;
+    for (struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next) {
+        struct node *node = container_of(at, struct node, link);
+        if (is_same_host(node, peer)) known = node;
+        else if (!node->has_host_id && address_equal(&node->address, &peer->address)) here = node;
+    }
+    return known == NULL || (here != NULL && known->ready_count == 0) ? here : known;
+}
+
+/* Nodes that are not there any more: where the peer was before (`node` is the peer), and who was before where it is now, if it
+ * is new (NULL). Another host id at an address is another node (fault 34). */
+static void make_room(struct cluster *cluster, const struct peer *peer, const struct node *node, const struct node *asked)
 {
     struct list *at = cluster->nodes.next;
     while (at != &cluster->nodes) {
-        struct node *node = container_of(at, struct node, link);
+        struct node *other = container_of(at, struct node, link);
         at = at->next;
-        bool is_other = node->has_host_id && memcmp(node->host_id, peer->host_id, HOST_ID) != 0;
-        if (is_other && node != asked && address_equal(&node->address, &peer->address)) node_remove(node);
+        bool is_former = is_same_host(other, peer) || (node == NULL && address_equal(&other->address, &peer->address));
+        if (is_former && other != node && other != asked) node_remove(other);
     }
 }
 
-/* A node that is connected stays where it was reached: from other nodes it may look as if it were elsewhere. */
-static void move(struct node *node, const struct peer *peer)
+/* Whether another host is where the node was: then its connections lead to that one. */
+static bool is_taken(const struct topology *topology, const struct node *node)
+{
+    for (uint32_t i = 0; i < topology->count; i++) {
+        const struct peer *peer = &topology->peers[i];
+        if (address_equal(&node->address, &peer->address) && !is_same_host(node, peer)) return true;
+    }
+    return false;
+}
+
+/* A node that is connected stays where it was reached, from other nodes it may look as if it were elsewhere; unless another is
+ * there. nodes_arrange connects it. */
+static void move(struct node *node, const struct topology *topology, const struct peer *peer)
 {
     struct cluster *cluster = node->cluster;
-    if (node->ready_count > 0 || address_equal(&node->address, &peer->address)) return;
+    if (peer->is_local || address_equal(&node->address, &peer->address)) return;
+    if (node->ready_count > 0 && !is_taken(topology, node)) return;
     char name[ADDRESS_TEXT];
     address_text(&peer->address, name);
     struct text *text = text_new(cluster->memory, slice_of(name));
@@ -132,20 +151,18 @@ static void move(struct node *node, const struct peer *peer)
     node->name = text;
     node->address = peer->address;
     node->failures = 0;
-    wheel_cancel(&cluster->wheel, &node->timer);
-    if (list_is_empty(&node->links)) pool_open(node);
+    node->is_refused = false;
+    pool_drain(node);
 }
 
-static void apply_peer(struct cluster *cluster, const struct peer *peer, struct node *asked)
+static void apply_peer(struct cluster *cluster, const struct topology *topology, const struct peer *peer, struct node *asked)
 {
     struct node *node = node_of(cluster, peer, asked);
-    if (node == NULL) {
-        make_room(cluster, peer, asked);
-        node = node_add(cluster, &peer->address);
-    }
+    make_room(cluster, peer, node, asked);
+    if (node == NULL) node = node_add(cluster, &peer->address);
     if (node == NULL) return; /* no memory, or too many nodes */
     bool is_new = !node->has_host_id;
-    move(node, peer);
+    move(node, topology, peer);
     memcpy(node->host_id, peer->host_id, HOST_ID);
     node->has_host_id = node->is_told = true;
     keep(&node->dc, peer->dc);
@@ -210,7 +227,7 @@ void nodes_apply(struct cluster *cluster, const struct topology *topology, struc
 {
     for (struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next)
         container_of(at, struct node, link)->is_told = false;
-    for (uint32_t i = 0; i < topology->count; i++) apply_peer(cluster, &topology->peers[i], asked);
+    for (uint32_t i = 0; i < topology->count; i++) apply_peer(cluster, topology, &topology->peers[i], asked);
     asked->is_told = true;
     remove_untold(cluster);
     if (!settle_local_dc(cluster, asked)) return;

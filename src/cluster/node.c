@@ -157,9 +157,8 @@ void lookup_done(struct cqlua_lookup *lookup, const struct cqlua_address *addres
         node->is_contact_point = true;
         bool is_named = !address_parse(lookup->point.host, lookup->point.port, &address);
         if (cluster->nodes_count > known && is_named) node->host = lookup->point.host; /* lookups outlive nodes */
-        if (list_is_empty(&node->links) && !timer_is_armed(&node->timer)) pool_open(node);
     }
-    nodes_arrange(cluster);
+    nodes_arrange(cluster); /* which connects those that requests may go to, and no others */
 }
 
 void nodes_down(struct cluster *cluster)
@@ -182,9 +181,11 @@ struct report {
     int32_t server_code;
 };
 
-static void report_add(struct report *report, const char *name, const struct failure *failure, bool is_final)
+/* `otherwise`: what is said where nothing has failed. */
+static void report_add(struct report *report, const char *name, const struct failure *failure, bool is_final,
+                       const char *otherwise)
 {
-    const char *why = failure->code == 0 ? "no answer yet" : failure->text;
+    const char *why = failure->code == 0 ? otherwise : failure->text;
     int wrote = snprintf(report->text + report->len, sizeof report->text - report->len, "%s%s: %s", report->len == 0 ? "" : "; ",
                          name, why);
     if (wrote > 0) report->len += (size_t)wrote;
@@ -200,12 +201,13 @@ static bool report_all(struct cluster *cluster, bool is_deadline, struct report 
     for (struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next) {
         struct node *node = container_of(at, struct node, link);
         if (!node->is_refused && !is_deadline) return false;
-        report_add(report, node->name->chars, &node->failure, node->is_refused);
+        report_add(report, node->name->chars, &node->failure, node->is_refused,
+                   node->ready_count == 0 ? "no answer yet" : "connected, but it does not tell who belongs to the cluster");
     }
     for (struct list *at = cluster->lookups.next; at != &cluster->lookups; at = at->next) {
         struct cqlua_lookup *lookup = container_of(at, struct cqlua_lookup, link);
         if (!lookup->is_answered && !is_deadline) return false;
-        if (!lookup->is_answered) report_add(report, lookup->point.host, &lookup->failure, false);
+        if (!lookup->is_answered) report_add(report, lookup->point.host, &lookup->failure, false, "no answer yet");
     }
     return true;
 }

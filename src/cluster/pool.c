@@ -449,9 +449,12 @@ enum pick pool_pick(struct cluster *cluster, struct request *request, struct cql
         if (pick != PICK_NONE || request->kind == REQUEST_REPREPARE) return pick;
     }
     enum pick pick = plan_pick(cluster, request, link);
-    if (pick != PICK_NONE || request->tried_count == 0) return pick;
-    request->tried_count = 0; /* all have failed at it: from the beginning */
-    return plan_pick(cluster, request, link);
+    while (pick == PICK_NONE && request->tried_count > 0) { /* all have failed at it: from the beginning, the last one last */
+        request->tried[0] = request->tried[request->tried_count - 1];
+        request->tried_count = request->tried_count > 1 ? 1 : 0;
+        pick = plan_pick(cluster, request, link);
+    }
+    return pick;
 }
 
 bool pool_has_other(const struct cluster *cluster, const struct node *node)

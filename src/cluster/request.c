@@ -461,7 +461,8 @@ void requests_assign(struct cluster *cluster)
 /* Whether there is somewhere else to go: another node; after a lost connection also another one of the same node. */
 static bool has_elsewhere(const struct cluster *cluster, const struct request *request, int code)
 {
-    return pool_has_other(cluster, request->node) || (code == CQLUA_ECONNECTION_LOST && request->node->ready_count > 0);
+    bool has_same = request->node != NULL && request->node->ready_count > 0;
+    return pool_has_other(cluster, request->node) || (code == CQLUA_ECONNECTION_LOST && has_same);
 }
 
 static bool try_again(struct cluster *cluster, struct request *request, enum retry retry, int code)
@@ -652,9 +653,10 @@ void requests_forget_node(struct cluster *cluster, struct node *node)
     failure_set(&failure, CQLUA_ECONNECTION_LOST, "the node %s has left the cluster", node->name->chars);
     while (!list_is_empty(&node->repreparing)) /* not sent: nothing of the node is in flight any more */
         fail(cluster, &container_of(node->repreparing.next, struct reprepare, link)->request, &failure);
-    forget_in(&cluster->waiting, node);
-    forget_in(&cluster->submitted, node);
-    forget_in(&cluster->completed, node);
+    struct list *lists[] = {&cluster->waiting,          &cluster->submitted,      &cluster->completed,
+                            &cluster->in_flight,        &cluster->asking_retries, &cluster->agreement.waiting,
+                            &cluster->agreement.joining};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) forget_in(lists[i], node);
 }
 
 /* --- statements that a node has forgotten ---------------------------------------------------------------------------------- */

@@ -115,8 +115,8 @@ void speculation_stop(struct cluster *cluster, struct request *original)
     while (!list_is_empty(&original->shadows)) {
         struct request *shadow = container_of(original->shadows.next, struct request, shadow_link);
         shadow->original = NULL;
-        if (shadow->may_have_executed) original->may_have_executed = true;
         if (shadow->state != REQUEST_COMPLETED) request_complete(cluster, shadow, NULL);
+        if (shadow->may_have_executed) original->may_have_executed = true; /* also what has just been given up */
         shadow_free(cluster, shadow);
     }
     error_free(original->held);

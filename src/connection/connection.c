@@ -635,8 +635,10 @@ static void deliver(struct connection *connection, const struct inbound_frame *f
     if (attempt == NULL) return;
     if (attempt->kind <= ATTEMPT_REGISTER) request_answer(connection, attempt, frame);
     else if (attempt->kind == ATTEMPT_HANDSHAKE) handshake_answer(connection, frame, now_us);
-    else if (header->opcode == OP_SUPPORTED || header->opcode == OP_ERROR) connection->is_beating = false; /* it lives */
-    else unexpected(connection, header->opcode, "SUPPORTED");
+    else if (header->opcode == OP_SUPPORTED || header->opcode == OP_ERROR) {
+        connection->is_beating = false; /* it lives */
+        connection->answers++;
+    } else unexpected(connection, header->opcode, "SUPPORTED");
 }
 
 /* An answer over the limit begins: its request fails now, and its id is an orphan's until the last byte has passed (fault 48).

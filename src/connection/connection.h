@@ -128,7 +128,7 @@ struct connection {
     struct timer timer;       /* the handshake's or USE's deadline; then the heartbeat */
     struct timer orphan_timer;
     int64_t last_received_us;
-    uint32_t answers;            /* to requests, late ones too: the node is alive in more than name */
+    uint32_t answers;            /* to requests, late ones too, and to heartbeats: the node does answer */
     struct list changed, output; /* links in the config's queues */
     struct failure failure;      /* CLOSED: why; code 0: closed on purpose */
     uint8_t server_version;      /* the highest version that the server says it speaks; 0: unknown */

@@ -38,7 +38,7 @@ say_what_is_skipped() {
     [ -d "$interop_home/jars" ] || echo "skipped: frames exchanged with another codec: no JDK, or its jars could not be fetched"
     [ -f "$interop_home/python/complete" ] || echo "skipped: values exchanged with the Python driver: it could not be fetched"
     echo "skipped: fuzzing beyond the kept inputs: ./dev fuzz"
-    echo "skipped: chaos, nginx and other hosts: not there yet"
+    echo "skipped: nginx and other hosts: not there yet"
 }
 
 build_rock() {

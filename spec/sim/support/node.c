@@ -178,6 +178,7 @@ static void prepare(struct sim_message *message)
     const char *text = statement_text(sim, number);
     uint8_t id[ID], metadata_id[ID];
     struct column_spec columns[2], params[4];
+    const uint16_t first = 0;
     uint32_t count = 0;
     for (const char *at = text; (at = strchr(at, '?')) != NULL && count < 4; at++)
         params[count++] = (struct column_spec){slice_of("ks"), slice_of("t"), slice_of("token"), text_type};
@@ -190,7 +191,9 @@ static void prepare(struct sim_message *message)
                                          .params = params,
                                          .params_count = count,
                                          .columns = columns,
-                                         .columns_count = strncmp(text, "SELECT", 6) == 0 ? 2 : 0};
+                                         .columns_count = strncmp(text, "SELECT", 6) == 0 ? 2 : 0,
+                                         .key_indexes = &first,
+                                         .key_count = sim->has_keys && count > 0 ? 1 : 0};
     struct buffer body = body_of(message);
     encode_result_prepared(&body, message->header.version, &prepared);
     reply_body(message, OP_RESULT, &body);
@@ -347,10 +350,14 @@ static void run_statement(struct sim_message *message)
         reply_unprepared(message);
         return;
     }
+    if (is_chance(message->sim, node->fails)) { /* and does not execute it */
+        sim_reply_code(message, SERVER_OVERLOADED, "busy");
+        return;
+    }
     sim_message_token(message, token);
     check_keyspace(message, token);
-    if (is_chance(message->sim, node->fails)) sim_reply_code(message, SERVER_OVERLOADED, "busy");
-    else if (strncmp(text, "USE \"", 5) == 0) use(message, text);
+    if (strncmp(text, "USE \"", 5) == 0) use(message, text);
+    else if (sim_answer_system(message, text)) return;
     else if (strncmp(text, "PAGES ", 6) == 0) reply_page(message, text);
     else if (strncmp(text, "SELECT", 6) == 0) sim_reply_rows(message, token, 1, NULL);
     else if (strncmp(text, "CREATE", 6) == 0) reply_created(message);
@@ -394,13 +401,16 @@ static void run_batch(struct sim_message *message)
         reply_unprepared(message);
         return;
     }
+    if (is_chance(message->sim, message->pipe->node->fails)) {
+        sim_reply_code(message, SERVER_OVERLOADED, "busy");
+        return;
+    }
     struct reader entries = reader_of(message->request.batch);
     for (int i = 0; i < message->request.batch_count; i++) {
         struct batch_entry entry = read_batch_entry(&entries);
         check_entry(message, &entry, token);
     }
-    if (is_chance(message->sim, message->pipe->node->fails)) sim_reply_code(message, SERVER_OVERLOADED, "busy");
-    else sim_reply_void(message);
+    sim_reply_void(message);
 }
 
 /* --- the handshake --------------------------------------------------------------------------------------------------------- */
@@ -440,6 +450,7 @@ static void startup(struct sim_message *message)
 {
     struct sim_node *node = message->pipe->node;
     node->startups++;
+    message->pipe->version = message->header.version;
     if (node->authenticator == NULL) sim_reply(message, OP_READY, NULL);
     else {
         struct buffer body = body_of(message);
@@ -497,7 +508,11 @@ void sim_execute_message(struct sim_message *message)
         node->batches++;
         run_batch(message);
         break;
-    default: sim_reply(message, OP_READY, NULL); break; /* REGISTER */
+    default: /* REGISTER */
+        node->registers++;
+        message->pipe->is_registered = true;
+        sim_reply(message, OP_READY, NULL);
+        break;
     }
 }
 

@@ -3,9 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cluster/address.h"
 #include "sim/support/inside.h"
 
-enum { START_US = 1000000007 }; /* no multiple of a tick */
+enum { START_US = 1000000007, /* no multiple of a tick */ TURNS_IN_PLACE = 16 };
 
 int64_t sim_random(struct sim *sim, int64_t bound)
 {
@@ -113,15 +114,15 @@ static struct sim_node *find_node(struct sim *sim, const struct cqlua_address *a
         if (own->len == address->len && own->port == address->port && memcmp(own->bytes, address->bytes, own->len) == 0)
             return &sim->nodes[i];
     }
-    fail_msg("the session connects to an address that no node has");
-    return NULL;
+    if (sim->options.discovery == CQLUA_NO) fail_msg("the session connects to an address that no node has");
+    return &sim->nobody;
 }
 
 static void happen_connected(struct sim *sim, struct sim_event *event)
 {
     struct sim_pipe *pipe = event->about;
     if (pipe->is_closed) return;
-    if (pipe->node->refuses) {
+    if (pipe->node->refuses || !address_equal(&pipe->address, &pipe->node->address)) { /* or it has moved meanwhile */
         cqlua_link_connected(pipe->link, CQLUA_ECONNECT_FAILED, "Connection refused", sim->now_us);
         return;
     }
@@ -137,6 +138,7 @@ static int op_connect(void *self, struct cqlua_link *link, const struct cqlua_ad
     assert_non_null(pipe);
     pipe->link = link;
     pipe->node = find_node(sim, address);
+    pipe->address = *address;
     pipe->next = sim->pipes;
     sim->pipes = pipe;
     buffer_init(&pipe->input, sim->memory, INT32_MAX);
@@ -294,10 +296,14 @@ void sim_read_again(struct sim *sim, struct sim_node *node)
 
 /* --- time ------------------------------------------------------------------------------------------------------------------ */
 
+/* Turns at one time in which nothing comes from outside are few: more are a busy loop. */
 static void turn(struct sim *sim)
 {
     sim->is_deferred = false;
     sim->turns++;
+    if (sim->now_us != sim->turned_us) sim->turns_in_place = 0;
+    sim->turned_us = sim->now_us;
+    if (sim->turns_in_place++ > TURNS_IN_PLACE) fail_msg("a busy loop at %lld", (long long)sim->now_us);
     cqlua_session_turn(sim->session, sim->now_us, sim->now_us + sim->wall_ahead_us);
 }
 
@@ -321,6 +327,7 @@ bool sim_step(struct sim *sim)
         struct sim_event *event = take_event(sim);
         event->happen(sim, event);
         free(event);
+        sim->turns_in_place = 0;
     } else turn(sim);
     sim_collect(sim);
     return true;
@@ -337,6 +344,13 @@ void sim_run_for(struct sim *sim, int64_t us)
     sim_run_until(sim, sim->now_us + us);
 }
 
+void sim_stall(struct sim *sim, int64_t us)
+{
+    while (sim->is_deferred) sim_step(sim); /* time runs from the turn that first saw a request */
+    sim->now_us += us;
+    sim->stalled_until_us = sim->now_us;
+}
+
 void sim_run_to_open(struct sim *sim)
 {
     while (!sim->is_opened)
@@ -345,9 +359,8 @@ void sim_run_to_open(struct sim *sim)
 
 /* --- the life of a simulation ---------------------------------------------------------------------------------------------- */
 
-static void init_node(struct sim *sim, int index)
+static void init_node(struct sim *sim, struct sim_node *node, int index)
 {
-    struct sim_node *node = &sim->nodes[index];
     *node = (struct sim_node){.sim = sim, .version_lowest = 3, .version_highest = 5, .compression = "lz4", .latency_us = 300};
     node->address = (struct cqlua_address){.bytes = {127, 0, 0, (uint8_t)(index + 1)}, .len = 4, .port = 9042};
 }
@@ -362,7 +375,9 @@ void sim_init(struct sim *sim, uint64_t seed)
     sim->columns_version = 1;
     sim->memory = memory_new(NULL);
     assert_non_null(sim->memory);
-    for (int i = 0; i < SIM_NODES; i++) init_node(sim, i);
+    for (int i = 0; i < SIM_NODES; i++) init_node(sim, &sim->nodes[i], i);
+    init_node(sim, &sim->nobody, SIM_NODES);
+    sim->nobody.refuses = true;
     cqlua_options_init(&sim->options);
     sim->options.discovery = CQLUA_NO; /* a spec that wants its questions says so */
     sim->transport = (struct cqlua_transport){&ops, sim};

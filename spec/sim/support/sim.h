@@ -21,7 +21,17 @@
 #include "protocol/response.h"
 #include "sim/support/heap.h"
 
-enum { SIM_LOGS = 64, SIM_NODES = 8, SIM_TICK_US = LIMIT_TICK_US, SIM_STATEMENTS = 64 };
+enum { SIM_LOGS = 64, SIM_NODES = 8, SIM_TICK_US = LIMIT_TICK_US, SIM_STATEMENTS = 64, SIM_TOKENS = 8 };
+
+/* What may be wrong with the row that tells of a node (fault 33): bits. */
+enum {
+    SIM_NO_HOST_ID = 1,
+    SIM_NO_ADDRESS = 2,
+    SIM_NO_TOKENS = 4,
+    SIM_ANY_ADDRESS = 8,  /* 0.0.0.0: it is where its peers find it */
+    SIM_TWICE = 16,       /* its row comes twice */
+    SIM_TELLS_ITSELF = 32 /* it is among the peers that it tells of */
+};
 
 struct sim;
 
@@ -42,11 +52,21 @@ struct sim_node {
     int64_t latency_us, jitter_us; /* of each message's execution: jitter reorders */
     size_t chunk;                  /* bytes of each read of the client; 0: as many as there is room for */
     bool is_random_chunk;          /* 1 to `chunk` bytes */
+    /* what it tells of itself, as sim_cluster sets it */
+    bool is_member;  /* the others tell of it */
+    uint8_t host_id; /* every byte of it */
+    uint8_t schema;  /* every byte of its schema's version */
+    const char *dc, *rack, *release_version;
+    int64_t tokens[SIM_TOKENS];
+    int oddities;         /* SIM_... bits of its row */
+    bool has_no_peers_v2; /* Cassandra below 4.0 */
+    bool refuses_system;  /* questions about the cluster: no permission */
     /* in 10,000: what happens to an answer */
     int loses, duplicates, misdirects, breaks, fails;
     /* what it has seen */
     int connects; /* connections that were opened */
     int startups, prepares, executes, queries, batches, uses, options;
+    int registers, asked;       /* asked: questions about the cluster, queries too */
     int compressed;             /* frames and segments that came compressed */
     bool knows[SIM_STATEMENTS]; /* by sim->statements: prepared statements */
 };
@@ -55,6 +75,7 @@ struct sim_node {
 struct sim_pipe {
     struct sim_pipe *next; /* in sim->pipes */
     struct sim_node *node;
+    struct cqlua_address address; /* where the client wanted to */
     struct cqlua_link *link;
     bool is_open;                     /* connected, not closed by the client */
     bool is_closed;                   /* by the client */
@@ -63,7 +84,9 @@ struct sim_pipe {
     int64_t to_node_us, to_client_us; /* arrival of the last bytes: a pipe keeps their order */
     struct buffer input, whole;       /* the server's: bytes not yet understood, a large message being assembled */
     bool is_segmented, is_lz4;
-    char keyspace[64]; /* of this connection; "": none */
+    bool is_registered; /* events go there */
+    uint8_t version;    /* of the protocol */
+    char keyspace[64];  /* of this connection; "": none */
 };
 
 /* A message that a node executes. */
@@ -88,8 +111,9 @@ struct sim_call {
     struct cqlua_result *result;
     struct cqlua_prepared *prepared;
     char row_token[32], row_keyspace[64];
-    bool is_checked; /* its row must bear the token */
-    int executions;  /* by nodes */
+    bool is_checked;  /* its row must bear the token */
+    int executions;   /* by nodes */
+    int64_t question; /* that it asks (CQLUA_ASK_RETRY); 0: none yet */
 };
 
 struct sim_event;
@@ -101,6 +125,10 @@ struct sim {
     struct sim_heap heap;
     struct memory *memory; /* the servers' */
     struct sim_node nodes[SIM_NODES];
+    struct sim_node nobody;     /* at every other address, when there is discovery: refuses */
+    bool has_keys;              /* the first bind marker is the partition key */
+    int crowd;                  /* further peers, in a data centre of their own, that nobody can reach */
+    const char *replication[8]; /* of the keyspace "ks": names and values by turns */
     struct sim_pipe *pipes;
     struct sim_event **events; /* a binary heap by time, then by number */
     size_t events_count, events_capacity;
@@ -109,6 +137,9 @@ struct sim {
     int64_t network_us;    /* from end to end */
     bool is_deferred, is_released;
     int turns, connects, lookups_asked;
+    int turns_in_place; /* at `turned_us`, since something else happened: a busy loop has many */
+    int64_t turned_us;
+    int64_t stalled_until_us; /* the host did something else for long: nothing could be on time before */
     struct cqlua_lookup *lookup;
     const struct cqlua_address *names; /* what a name resolves to, names_count of them */
     size_t names_count;
@@ -165,6 +196,9 @@ void sim_run_to_open(struct sim *sim);
 void sim_collect(struct sim *sim);
 int64_t sim_random(struct sim *sim, int64_t bound); /* 0 .. bound - 1 */
 
+/* The host's loop is blocked for so long: nothing is read, and nothing fires. */
+void sim_stall(struct sim *sim, int64_t us);
+
 /* --- requests -------------------------------------------------------------------------------------------------------------- */
 
 /* Each gives the call's index. Pointers to calls are void after the next one. */
@@ -217,6 +251,25 @@ struct server_error sim_server_error(int32_t code, const char *text);
 void sim_message_again(struct sim_message *message, int64_t delay_us);
 /* Calls back in a simulated time. */
 void sim_at(struct sim *sim, int64_t time_us, void (*fn)(struct sim *sim, void *arg), void *arg);
+
+/* --- the cluster, as its nodes tell of it ---------------------------------------------------------------------------------- */
+
+/* The first `count` nodes are one cluster in data centre dc1 and racks r1 to r3, its keyspace "ks" is on three nodes, and the
+ * session asks for it. Specs change what nodes tell afterwards. */
+void sim_cluster(struct sim *sim, int count);
+/* The answer to a question about the cluster; false: it is none. */
+bool sim_answer_system(struct sim_message *message, const char *text);
+/* Events, by every node that was asked for them: "UP", "DOWN"; "NEW_NODE", "REMOVED_NODE", "MOVED_NODE"; a keyspace changed. */
+void sim_tell_status(struct sim *sim, const struct cqlua_address *address, const char *change);
+void sim_tell_topology(struct sim *sim, const struct cqlua_address *address, const char *change);
+void sim_tell_keyspace(struct sim *sim);
+/* The node's process ends and comes back: its connections break. */
+void sim_node_stop(struct sim_node *node);
+void sim_node_start(struct sim_node *node);
+/* The node that events go to: the one with the control connection; -1: none, -2: several. */
+int sim_control_node(struct sim *sim);
+/* The nodes that hold a key of "ks", as Cassandra places it where racks are as many as replicas: bits by index. */
+unsigned sim_replicas(struct sim *sim, const char *key, const char *dc);
 
 /* A whole frame as the bytes that this connection carries: in segments, compressed, or neither. */
 void sim_put_frame(struct buffer *out, const struct sim_pipe *pipe, struct frame_header header, struct cqlua_slice body);
