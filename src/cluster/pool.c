@@ -404,11 +404,11 @@ static enum pick node_pick(struct node *node, const struct request *request, str
     return node->plan.is_up ? PICK_BUSY : PICK_NONE;
 }
 
-/* Where the request's partition is, if its values or the user told its key. */
+/* Where the request's partition is, if its values or the user told its key. A lone node has every partition. */
 static struct replica_set replicas_for(struct cluster *cluster, struct request *request)
 {
     struct replica_set none = {0};
-    if (cluster->replicas.ring == NULL || request->token_state == TOKEN_NONE) return none;
+    if (cluster->nodes_count == 1 || cluster->replicas.ring == NULL || request->token_state == TOKEN_NONE) return none;
     if (request->token_state == TOKEN_UNKNOWN) {
         const struct metadata *params = request->kind == REQUEST_EXECUTE ? request->prepared->params : NULL;
         bool is_known = params != NULL &&

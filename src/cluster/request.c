@@ -419,20 +419,22 @@ static struct cqlua_error *unset_error_of_request(struct memory *memory, const s
     return unset < 0 ? NULL : unset_error(memory, request->prepared, unset, "");
 }
 
+static struct cqlua_error *needs_error(struct cluster *cluster, const struct request *request)
+{
+    struct failure failure;
+    failure_set(&failure, CQLUA_EUNSUPPORTED, "the option%s of this call need%s protocol v%d; this is v%d",
+                request->needs == 5 ? "s `keyspace` or `now_in_seconds`" : " `custom_payload`", request->needs == 5 ? "" : "s",
+                request->needs, cluster->version);
+    return error_of(cluster->memory, &failure);
+}
+
 /* It has an option or a value that the version agreed on cannot say: true, and it has failed. */
 static bool fails_for_version(struct cluster *cluster, struct request *request)
 {
-    struct failure failure = {0};
     struct cqlua_error *error = NULL;
-    if (!cluster->is_version_agreed || cluster->version >= PROTOCOL_HIGHEST) return false;
-    if (request->needs > cluster->version) {
-        failure_set(&failure, CQLUA_EUNSUPPORTED, "the option%s of this call need%s protocol v%d; this is v%d",
-                    request->needs == 5 ? "s `keyspace` or `now_in_seconds`" : " `custom_payload`",
-                    request->needs == 5 ? "" : "s", request->needs, cluster->version);
-        error = error_of(cluster->memory, &failure);
-    } else if (cluster->version < 4) {
-        error = unset_error_of_request(cluster->memory, request);
-    }
+    if (!cluster->is_version_agreed) return false;
+    if (request->needs > cluster->version) error = needs_error(cluster, request);
+    else if (cluster->version < 4) error = unset_error_of_request(cluster->memory, request);
     if (error != NULL) request_complete(cluster, request, error);
     return error != NULL;
 }
