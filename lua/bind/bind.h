@@ -107,6 +107,10 @@ int32_t bind_int_field(lua_State *L, int table, const char *field, int32_t other
 int32_t bind_seconds_field(lua_State *L, int table, const char *field);               /* milliseconds; 0 if nil */
 const char *bind_text_field(lua_State *L, int table, const char *field, size_t *len); /* borrowed from the table */
 
+/* Sets a field of the table at the top. */
+void bind_set_text(lua_State *L, const char *field, const char *text); /* NULL: it has none */
+void bind_set_number(lua_State *L, const char *field, lua_Number number);
+
 struct bind_session {
     struct cqlua_session *session; /* NULL once freed */
     struct bind_queue *queue;

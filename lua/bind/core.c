@@ -39,6 +39,19 @@ void bind_functions(lua_State *L, const luaL_Reg *functions)
     luaL_setfuncs(L, functions, 1);
 }
 
+void bind_set_text(lua_State *L, const char *field, const char *text)
+{
+    if (text == NULL) return;
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, field);
+}
+
+void bind_set_number(lua_State *L, const char *field, lua_Number number)
+{
+    lua_pushnumber(L, number);
+    lua_setfield(L, -2, field);
+}
+
 const void *bind_type(lua_State *L, const char *name, const luaL_Reg *metamethods)
 {
     const void *type;

@@ -4,13 +4,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static void set_text(lua_State *L, const char *field, const char *text)
-{
-    if (text == NULL) return;
-    lua_pushstring(L, text);
-    lua_setfield(L, -2, field);
-}
-
 static void set_slice(lua_State *L, const char *field, struct cqlua_slice slice)
 {
     if (slice.len == 0) return;
@@ -53,7 +46,7 @@ static void set_server_fields(lua_State *L, const struct cqlua_error *error)
 {
     if (error->server_code < 0) return;
     set_count(L, "code", error->server_code);
-    if (error->consistency >= 0) set_text(L, "consistency", cqlua_consistency_name(error->consistency));
+    if (error->consistency >= 0) bind_set_text(L, "consistency", cqlua_consistency_name(error->consistency));
     set_count(L, "required", error->required);
     set_count(L, "received", error->received);
     set_count(L, "alive", error->alive);
@@ -62,11 +55,11 @@ static void set_server_fields(lua_State *L, const struct cqlua_error *error)
     set_count(L, "contentions", error->contentions);
     if (error->code == CQLUA_EREAD_TIMEOUT || error->code == CQLUA_EREAD_FAILURE)
         set_flag(L, "data_present", error->data_present);
-    set_text(L, "write_type", error->write_type);
-    set_text(L, "keyspace", error->keyspace);
-    set_text(L, "table", error->table);
-    set_text(L, "function", error->function);
-    set_text(L, "arg_types", error->arg_types);
+    bind_set_text(L, "write_type", error->write_type);
+    bind_set_text(L, "keyspace", error->keyspace);
+    bind_set_text(L, "table", error->table);
+    bind_set_text(L, "function", error->function);
+    bind_set_text(L, "arg_types", error->arg_types);
     set_slice(L, "statement_id", error->statement_id);
     set_failure_map(L, error);
 }
@@ -83,12 +76,12 @@ void bind_push_attempts(lua_State *L, const struct cqlua_attempt *attempts, size
     lua_createtable(L, (int)count, 0);
     for (i = 0; i < count; i++) {
         lua_createtable(L, 0, 4);
-        set_text(L, "node", attempts[i].node);
+        bind_set_text(L, "node", attempts[i].node);
         lua_pushnumber(L, (lua_Number)attempts[i].started_us / 1e6);
         lua_setfield(L, -2, "started");
         lua_pushnumber(L, (lua_Number)attempts[i].duration_us / 1e6);
         lua_setfield(L, -2, "duration");
-        set_text(L, "outcome", cqlua_error_name(attempts[i].outcome));
+        bind_set_text(L, "outcome", cqlua_error_name(attempts[i].outcome));
         lua_rawseti(L, -2, (int)i + 1);
     }
 }
@@ -97,24 +90,24 @@ void bind_push_error(lua_State *L, const struct cqlua_error *error)
 {
     luaL_checkstack(L, 8, "error");
     lua_createtable(L, 0, 12);
-    set_text(L, "name", error->name);
-    set_text(L, "message", error->message);
-    set_text(L, "node", error->node);
+    bind_set_text(L, "name", error->name);
+    bind_set_text(L, "message", error->message);
+    bind_set_text(L, "node", error->node);
     set_flag(L, "may_have_executed", error->may_have_executed);
     set_flag(L, "retryable", error->retryable);
     bind_push_attempts(L, error->attempts, error->attempts_count);
     lua_setfield(L, -2, "attempts");
     set_server_fields(L, error);
     set_slice(L, "paging_state", error->paging_state);
-    set_text(L, "column", error->column);
+    bind_set_text(L, "column", error->column);
     set_metatable(L);
 }
 
 static void push_simple(lua_State *L, int code, const char *message)
 {
     lua_createtable(L, 0, 8);
-    set_text(L, "name", cqlua_error_name(code));
-    set_text(L, "message", message);
+    bind_set_text(L, "name", cqlua_error_name(code));
+    bind_set_text(L, "message", message);
     set_flag(L, "may_have_executed", 0);
     set_flag(L, "retryable", code == CQLUA_EQUEUE_FULL);
     lua_newtable(L);

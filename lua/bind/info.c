@@ -156,21 +156,15 @@ static void push_warnings(lua_State *L, const struct packed *packed, const char 
     }
 }
 
-static void set_number(lua_State *L, const char *field, lua_Number number)
-{
-    lua_pushnumber(L, number);
-    lua_setfield(L, -2, field);
-}
-
 static void push_cost(lua_State *L, const struct packed *packed)
 {
     lua_createtable(L, 0, 6);
-    set_number(L, "attempts", packed->attempts);
-    set_number(L, "pages", 1);
-    set_number(L, "bytes_in", (lua_Number)packed->bytes_in);
-    set_number(L, "bytes_out", (lua_Number)packed->bytes_out);
-    set_number(L, "queue_us", (lua_Number)packed->queue_us);
-    set_number(L, "wire_us", (lua_Number)packed->wire_us);
+    bind_set_number(L, "attempts", packed->attempts);
+    bind_set_number(L, "pages", 1);
+    bind_set_number(L, "bytes_in", (lua_Number)packed->bytes_in);
+    bind_set_number(L, "bytes_out", (lua_Number)packed->bytes_out);
+    bind_set_number(L, "queue_us", (lua_Number)packed->queue_us);
+    bind_set_number(L, "wire_us", (lua_Number)packed->wire_us);
 }
 
 static uint32_t read_short(const unsigned char *at)

@@ -254,18 +254,6 @@ static void push_prepared(lua_State *L, struct cqlua_completion *done)
     lua_pushnil(L);
 }
 
-static void set_text(lua_State *L, const char *field, const char *text)
-{
-    lua_pushstring(L, text);
-    lua_setfield(L, -2, field);
-}
-
-static void set_number(lua_State *L, const char *field, lua_Number number)
-{
-    lua_pushnumber(L, number);
-    lua_setfield(L, -2, field);
-}
-
 static const char *question_name(const struct cqlua_completion *done)
 {
     static const char *const steps[] = {"start", "challenge", "success"};
@@ -275,8 +263,8 @@ static const char *question_name(const struct cqlua_completion *done)
 
 static void set_retry(lua_State *L, const struct cqlua_completion *done)
 {
-    set_number(L, "tag", (lua_Number)done->tag);
-    set_number(L, "attempts", (lua_Number)done->attempts);
+    bind_set_number(L, "tag", (lua_Number)done->tag);
+    bind_set_number(L, "attempts", (lua_Number)done->attempts);
     bind_push_error(L, done->error);
     lua_setfield(L, -2, "error");
 }
@@ -286,12 +274,12 @@ static void set_retry(lua_State *L, const struct cqlua_completion *done)
 static void push_question(lua_State *L, const struct cqlua_completion *done)
 {
     lua_createtable(L, 0, 6);
-    set_text(L, "question", question_name(done));
+    bind_set_text(L, "question", question_name(done));
     lua_pushlstring(L, (const char *)&done->id, sizeof done->id);
     lua_setfield(L, -2, "id");
-    set_text(L, "node", done->asked_by);
-    if (done->authenticator != NULL) set_text(L, "authenticator", done->authenticator);
-    set_number(L, "exchange", (lua_Number)done->exchange);
+    bind_set_text(L, "node", done->asked_by);
+    bind_set_text(L, "authenticator", done->authenticator);
+    bind_set_number(L, "exchange", (lua_Number)done->exchange);
     if (done->question == CQLUA_ASK_RETRY) set_retry(L, done);
     if (done->challenge.base != NULL) {
         lua_pushlstring(L, done->challenge.base, done->challenge.len);
@@ -306,15 +294,15 @@ static void push_told(lua_State *L, const struct cqlua_event *event)
     static const char *const names[] = {"node_up", "node_down", "node_added", "node_removed", "schema_changed"};
     if (event->kind == CQLUA_SCHEMA_CHANGED) {
         lua_createtable(L, 0, 6);
-        set_text(L, "change", event->change);
-        set_text(L, "target", event->target);
-        set_text(L, "keyspace", event->keyspace);
-        set_text(L, "name", event->name);
-        set_text(L, "args", event->args);
+        bind_set_text(L, "change", event->change);
+        bind_set_text(L, "target", event->target);
+        bind_set_text(L, "keyspace", event->keyspace);
+        bind_set_text(L, "name", event->name);
+        bind_set_text(L, "args", event->args);
     } else {
         bind_push_node(L, &event->node);
     }
-    set_text(L, "event", names[event->kind]);
+    bind_set_text(L, "event", names[event->kind]);
     lua_pushnil(L);
 }
 
@@ -322,11 +310,11 @@ static void push_told(lua_State *L, const struct cqlua_event *event)
 static void push_log(lua_State *L, const struct cqlua_log *record)
 {
     lua_createtable(L, 0, 5);
-    set_text(L, "level", cqlua_log_level_name((int)record->level));
-    set_number(L, "time", (lua_Number)record->time_us / 1e6);
-    set_text(L, "node", record->node);
-    set_text(L, "message", record->message);
-    set_number(L, "suppressed", (lua_Number)record->suppressed);
+    bind_set_text(L, "level", cqlua_log_level_name((int)record->level));
+    bind_set_number(L, "time", (lua_Number)record->time_us / 1e6);
+    bind_set_text(L, "node", record->node);
+    bind_set_text(L, "message", record->message);
+    bind_set_number(L, "suppressed", (lua_Number)record->suppressed);
     lua_pushnil(L);
 }
 

@@ -451,8 +451,7 @@ static int session_free(lua_State *L)
 
 static void set_count(lua_State *L, const char *field, uint64_t count)
 {
-    lua_pushnumber(L, (lua_Number)count);
-    lua_setfield(L, -2, field);
+    bind_set_number(L, field, (lua_Number)count);
 }
 
 static int session_count(lua_State *L)
@@ -483,22 +482,15 @@ static int session_warning(lua_State *L)
     return 1;
 }
 
-static void set_string(lua_State *L, const char *field, const char *text)
-{
-    if (text == NULL) return;
-    lua_pushstring(L, text);
-    lua_setfield(L, -2, field);
-}
-
 void bind_push_node(lua_State *L, const struct cqlua_node *node)
 {
     char text[CQLUA_TEXT_MAX];
     const struct cqlua_value id = {.kind = CQLUA_KIND_UUID, .bytes = {node->host_id, sizeof node->host_id}};
     lua_createtable(L, 0, 7);
-    set_string(L, "address", node->address);
-    set_string(L, "dc", node->dc);
-    set_string(L, "rack", node->rack);
-    set_string(L, "release_version", node->release_version);
+    bind_set_text(L, "address", node->address);
+    bind_set_text(L, "dc", node->dc);
+    bind_set_text(L, "rack", node->rack);
+    bind_set_text(L, "release_version", node->release_version);
     if (node->has_host_id) {
         lua_pushlstring(L, text, (size_t)cqlua_value_text(&id, text));
         lua_setfield(L, -2, "host_id");

@@ -355,6 +355,13 @@ function M.check(specs, given, who)
   return checked
 end
 
+-- What the core is told about speculation that is wished for.
+local function to_core_speculation(into, speculated)
+  into.speculation_delay_ms = math.max(1, math.floor(speculated.delay * 1000 + 0.5))
+  into.speculation_max = speculated.max or 1
+end
+M.to_core_speculation = to_core_speculation
+
 -- What the core is told about retries and speculation.
 local function to_core(checked)
   local retried, speculated = checked.retry, checked.speculation
@@ -365,9 +372,7 @@ local function to_core(checked)
   elseif retried == "none" then given.no_retries = -1
   elseif retried then given.usual_retries = true end
   if speculated == false then given.speculation_delay_ms = -1
-  elseif speculated then
-    given.speculation_delay_ms = math.max(1, math.floor(speculated.delay * 1000 + 0.5))
-    given.speculation_max = speculated.max or 1
+  elseif speculated then to_core_speculation(given, speculated)
   end
   return given
 end

@@ -661,11 +661,7 @@ local function core_options(checked, log_level)
   opt.server_timestamps = checked.timestamps == "server"
   opt.defaults = options.to_core { bigint = checked.bigint, nil_as = checked.nil_as, retry = checked.retry,
     serial_consistency = checked.serial_consistency }
-  local speculation = checked.speculation
-  if speculation then
-    opt.speculation_delay_ms = math.max(1, math.floor(speculation.delay * 1000 + 0.5))
-    opt.speculation_max = speculation.max or 1
-  end
+  if checked.speculation then options.to_core_speculation(opt, checked.speculation) end
   return opt
 end
 

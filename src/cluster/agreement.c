@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "cluster/cluster.h"
-#include "protocol/rows.h"
 
 void agreement_init(struct agreement *agreement, struct cluster *cluster)
 {
@@ -43,12 +42,7 @@ static void pause(struct agreement *agreement)
 static void send(struct agreement *agreement, struct cqlua_link *link, const char *text)
 {
     struct request *request = &agreement->request;
-    request_dispose(request);
-    request_init(request, agreement->cluster->memory, REQUEST_AGREEMENT);
-    request->text = slice_of(text);
-    request->parameters.consistency = CQLUA_ONE;
-    request->timeout_ms = request->attempt_timeout_ms = AGREEMENT_TIMEOUT;
-    request->retries_left = 0;
+    request_question(request, slice_of(text), AGREEMENT_TIMEOUT);
     request_send_now(agreement->cluster, request, link);
 }
 
@@ -106,8 +100,7 @@ static bool counts(const struct agreement *agreement, const struct peer *peer)
     const struct list *nodes = &agreement->cluster->nodes;
     for (const struct list *at = nodes->next; at != nodes; at = at->next) {
         const struct node *node = container_of(at, struct node, link);
-        if (node->has_host_id && memcmp(node->host_id, peer->host_id, HOST_ID) == 0)
-            return node->plan.is_up || node->plan.distance == DISTANCE_IGNORED;
+        if (node_is_host(node, peer->host_id)) return node->plan.is_up || node->plan.distance == DISTANCE_IGNORED;
     }
     return true;
 }
@@ -134,19 +127,12 @@ static void conclude(struct agreement *agreement)
     ask(agreement); /* for those that have joined since */
 }
 
-static struct cqlua_rows rows_of(const struct request *request)
-{
-    const struct rows_message *rows = &request->result.rows;
-    return rows_over(rows->metadata->types, rows->metadata->columns_count, rows->rows_count, rows->body, false);
-}
-
 static int read_local(struct agreement *agreement)
 {
     const struct request *request = &agreement->request;
     const struct cqlua_address *address = &request->node->address;
     topology_dispose(&agreement->reading);
-    topology_init(&agreement->reading, agreement->cluster->memory);
-    return topology_read_local(&agreement->reading, request->result.rows.metadata, rows_of(request), address, address->port);
+    return topology_read_local(&agreement->reading, request->result.rows.metadata, request_rows(request), address, address->port);
 }
 
 void agreement_answered(struct agreement *agreement)
@@ -164,7 +150,7 @@ void agreement_answered(struct agreement *agreement)
         }
         enter(agreement, AGREEMENT_PEERS);
         send(agreement, link, "SELECT * FROM system.peers");
-    } else if (topology_read_peers(&agreement->reading, request->result.rows.metadata, rows_of(request), DEFAULT_PORT) != 0)
+    } else if (topology_read_peers(&agreement->reading, request->result.rows.metadata, request_rows(request), DEFAULT_PORT) != 0)
         pause(agreement);
     else conclude(agreement);
 }

@@ -209,6 +209,7 @@ void cluster_known(struct cluster *cluster); /* a node is ready, or the cluster 
 /* node.c */
 struct node *node_add(struct cluster *cluster, const struct cqlua_address *address); /* or the one there is; NULL: no memory */
 void node_free(struct node *node);
+bool node_is_host(const struct node *node, const uint8_t host_id[HOST_ID]); /* it is known to be */
 void node_remove(struct node *node);  /* it has left the cluster; it is freed when its connections are */
 void node_changed(struct node *node); /* whether requests can go there */
 void node_said_up(struct cluster *cluster, const struct server_event *event);
@@ -232,6 +233,9 @@ void request_lost(struct cluster *cluster, struct request *request, bool was_sen
 void request_time(struct cluster *cluster, struct request *request);
 void requests_fail_waiting(struct cluster *cluster, const struct failure *failure, const struct text *keyspace);
 void request_complete(struct cluster *cluster, struct request *request, struct cqlua_error *error);
+/* Makes it anew, of its kind: a question of the library's own, asked of one node and once. `text` outlives it. */
+void request_question(struct request *request, struct cqlua_slice text, int32_t timeout_ms);
+struct cqlua_rows request_rows(const struct request *request); /* of its result, which has rows */
 void request_send_now(struct cluster *cluster, struct request *request, struct cqlua_link *link); /* past those that wait */
 void request_enter_agreeing(struct cluster *cluster, struct request *request, struct list *waiting);
 void request_agreed(struct cluster *cluster, struct request *request, bool is_agreed);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "cluster/cluster.h"
-#include "protocol/rows.h"
 
 /* --- the state ------------------------------------------------------------------------------------------------------------- */
 
@@ -84,13 +83,8 @@ static void ask(struct control *control)
 {
     struct request *request = &control->request;
     if (control->is_asked || !connection_has_room(&control->link->connection)) return;
-    request_dispose(request);
-    request_init(request, control->cluster->memory, REQUEST_CONTROL);
-    request->text = question(control);
-    request->attempt.kind = control->state == CONTROL_REGISTER ? ATTEMPT_REGISTER : ATTEMPT_REQUEST;
-    request->parameters.consistency = CQLUA_ONE;
-    request->timeout_ms = request->attempt_timeout_ms = CONTROL_TIMEOUT;
-    request->retries_left = 0;
+    request_question(request, question(control), CONTROL_TIMEOUT);
+    if (control->state == CONTROL_REGISTER) request->attempt.kind = ATTEMPT_REGISTER;
     control->is_asked = true;
     request_send_now(control->cluster, request, control->link);
 }
@@ -160,19 +154,12 @@ static void listen(struct control *control)
     cluster_known(cluster);
 }
 
-static struct cqlua_rows rows_of(const struct request *request)
-{
-    const struct rows_message *rows = &request->result.rows;
-    return rows_over(rows->metadata->types, rows->metadata->columns_count, rows->rows_count, rows->body, false);
-}
-
 static void read_local(struct control *control)
 {
     const struct request *request = &control->request;
     const struct node *node = control->link->node;
     topology_dispose(&control->reading);
-    topology_init(&control->reading, control->cluster->memory);
-    int rc = topology_read_local(&control->reading, request->result.rows.metadata, rows_of(request), &node->address,
+    int rc = topology_read_local(&control->reading, request->result.rows.metadata, request_rows(request), &node->address,
                                  node->address.port);
     if (rc == 0) ask_in(control, CONTROL_PEERS);
     else start_over(control);
@@ -181,7 +168,7 @@ static void read_local(struct control *control)
 static void read_peers(struct control *control)
 {
     const struct request *request = &control->request;
-    int rc = topology_read_peers(&control->reading, request->result.rows.metadata, rows_of(request),
+    int rc = topology_read_peers(&control->reading, request->result.rows.metadata, request_rows(request),
                                  control->link->node->address.port);
     if (rc != 0) {
         start_over(control);
@@ -200,7 +187,7 @@ static void read_keyspaces(struct control *control)
     struct replicas *replicas = &control->cluster->replicas;
     int name = metadata_find(request->result.rows.metadata, slice_of("keyspace_name"));
     int replication = metadata_find(request->result.rows.metadata, slice_of("replication"));
-    struct cqlua_rows rows = rows_of(request);
+    struct cqlua_rows rows = request_rows(request);
     replicas_schema_begin(replicas);
     while (cqlua_rows_next(&rows)) {
         struct cqlua_slice keyspace, how;

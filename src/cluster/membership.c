@@ -94,11 +94,6 @@ static void keep(struct text **at, struct text *text)
     text_unref(former);
 }
 
-static bool is_same_host(const struct node *node, const struct peer *peer)
-{
-    return node->has_host_id && memcmp(node->host_id, peer->host_id, HOST_ID) == 0;
-}
-
 /* The node that a peer is. The one that was asked is who it says it is, whoever was there before. Another is known by its host
  * id, or is a contact point at its address; that one, if the one with the host id is not connected: it has moved there. */
 static struct node *node_of(struct cluster *cluster, const struct peer *peer, struct node *asked)
@@ -107,7 +102,7 @@ static struct node *node_of(struct cluster *cluster, const struct peer *peer, st
     if (peer->is_local) return asked;
     for (struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next) {
         struct node *node = container_of(at, struct node, link);
-        if (is_same_host(node, peer)) known = node;
+        if (node_is_host(node, peer->host_id)) known = node;
         else if (!node->has_host_id && address_equal(&node->address, &peer->address)) here = node;
     }
     return known == NULL || (here != NULL && known->ready_count == 0) ? here : known;
@@ -121,7 +116,7 @@ static void make_room(struct cluster *cluster, const struct peer *peer, const st
     while (at != &cluster->nodes) {
         struct node *other = container_of(at, struct node, link);
         at = at->next;
-        bool is_former = is_same_host(other, peer) || (node == NULL && address_equal(&other->address, &peer->address));
+        bool is_former = node_is_host(other, peer->host_id) || (node == NULL && address_equal(&other->address, &peer->address));
         if (is_former && other != node && other != asked) node_remove(other);
     }
 }
@@ -131,7 +126,7 @@ static bool is_taken(const struct topology *topology, const struct node *node)
 {
     for (uint32_t i = 0; i < topology->count; i++) {
         const struct peer *peer = &topology->peers[i];
-        if (address_equal(&node->address, &peer->address) && !is_same_host(node, peer)) return true;
+        if (address_equal(&node->address, &peer->address) && !node_is_host(node, peer->host_id)) return true;
     }
     return false;
 }

@@ -14,6 +14,11 @@ static struct node *node_find(struct cluster *cluster, const struct cqlua_addres
     return NULL;
 }
 
+bool node_is_host(const struct node *node, const uint8_t host_id[HOST_ID])
+{
+    return node->has_host_id && memcmp(node->host_id, host_id, HOST_ID) == 0;
+}
+
 struct node *node_add(struct cluster *cluster, const struct cqlua_address *address)
 {
     struct node *node = node_find(cluster, address);

@@ -7,6 +7,7 @@
 #include "cluster/retry.h"
 #include "cluster/server_error.h"
 #include "cluster/speculation.h"
+#include "protocol/rows.h"
 
 void request_init(struct request *request, struct memory *memory, enum request_kind kind)
 {
@@ -340,6 +341,23 @@ static void send(struct cluster *cluster, struct request *request, struct cqlua_
     request->bytes_out += request->attempt.bytes_out;
     history_begin(&request->history, link->node->name, cluster->now_us);
     arm(cluster, request);
+}
+
+void request_question(struct request *request, struct cqlua_slice text, int32_t timeout_ms)
+{
+    struct memory *memory = request->history.memory;
+    request_dispose(request);
+    request_init(request, memory, (enum request_kind)request->kind);
+    request->text = text;
+    request->parameters.consistency = CQLUA_ONE;
+    request->timeout_ms = request->attempt_timeout_ms = timeout_ms;
+    request->retries_left = 0;
+}
+
+struct cqlua_rows request_rows(const struct request *request)
+{
+    const struct rows_message *rows = &request->result.rows;
+    return rows_over(rows->metadata->types, rows->metadata->columns_count, rows->rows_count, rows->body, false);
 }
 
 void request_send_now(struct cluster *cluster, struct request *request, struct cqlua_link *link)
