@@ -16,6 +16,7 @@
 #include "cluster/event.h"
 #include "cluster/plan.h"
 #include "cluster/request.h"
+#include "cluster/rest.h"
 #include "cluster/retry.h"
 #include "cluster/warm.h"
 
@@ -31,6 +32,7 @@ enum {
     TIMER_CONTROL,
     TIMER_AGREEMENT,
     TIMER_WARM,
+    TIMER_REST,
 }; /* further owners start at 32 */
 
 /* A node is known by its host id, once the cluster has told it; its address is an attribute. One pool of connections belongs to
@@ -53,12 +55,14 @@ struct node {
     uint32_t ready_count;                     /* that are ready, or switch the keyspace */
     uint32_t failures;                        /* attempts to connect that failed, since the last success */
     bool is_refused;                          /* it answered, and trying again would not help (C1) */
+    bool is_failure_told;                     /* the log has warned of it since the last success */
     bool is_replacing;           /* a connection was closed on purpose, and its successor is on its way: requests wait for it */
     struct failure failure;      /* the last */
     int64_t tried_us, failed_us; /* when the last attempt to connect began, and when one last failed */
     struct timer timer;          /* the next attempt */
     struct list repreparing;     /* struct reprepare */
     struct warm warm;
+    struct rest rest;
 };
 
 /* One connection of a pool, and the transport's pipe below it. */
@@ -107,8 +111,8 @@ struct cluster {
     struct cluster_options options;
     struct connection_config connections; /* shared by all connections */
     enum cluster_state state;
-    int version; /* to try; agreed once UP */
-    bool is_version_agreed;
+    int version;                              /* to try; agreed once UP */
+    bool is_version_agreed, has_stepped_down; /* down once more after that, for a node that does not speak it (fault 36) */
     struct text *keyspace; /* to be in before the first connection counts (C1: unknown is an error); NULL: none */
     struct list nodes, removed, lookups;
     uint32_t nodes_count;
@@ -125,6 +129,7 @@ struct cluster {
     struct failure failure;                               /* FAILED: why */
     struct list submitted, waiting, in_flight, completed; /* requests */
     struct list cold;                                     /* nodes that have come up: the owner gives warm_begin its statements */
+    struct list pausing;                                  /* requests that nodes with too much to do have sent back */
     struct list asking_retries;                           /* requests: the owner asks, and gives request_decided the answer */
     uint32_t waiting_count, in_flight_count;              /* waiting: submitted ones too */
     struct list asking;                                   /* links that want credentials: the owner takes them out and asks */
@@ -222,7 +227,7 @@ void connecting_failed(struct cluster *cluster, bool is_deadline); /* unless som
 /* log.c */
 __attribute__((format(printf, 4, 5))) void log_at(struct cluster *cluster, enum cqlua_log_level level, const struct node *node,
                                                   const char *format, ...);
-void log_node_failed(const struct node *node, bool was_ready); /* after it was scheduled anew */
+void log_node_failed(struct node *node, bool was_ready); /* after it was scheduled anew */
 void log_connected(struct cqlua_link *link);
 void log_replaced(const struct cqlua_link *link);
 /* request.c */

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "cluster/backoff.h"
 #include "cluster/cluster.h"
 
 /* --- the state ------------------------------------------------------------------------------------------------------------- */
@@ -35,6 +36,7 @@ void control_init(struct control *control, struct cluster *cluster)
     debounce_init(&control->topology, &cluster->wheel, TIMER_TOPOLOGY, DEBOUNCE_QUIET_US, DEBOUNCE_SPACING_US);
     debounce_init(&control->schema, &cluster->wheel, TIMER_SCHEMA, DEBOUNCE_QUIET_US, DEBOUNCE_SPACING_US);
     timer_init(&control->retry, TIMER_CONTROL);
+    timer_init(&control->renewal, TIMER_CONTROL);
     request_init(&control->request, cluster->memory, REQUEST_CONTROL);
 }
 
@@ -58,7 +60,8 @@ void control_stop(struct control *control)
     debounce_stop(&control->topology);
     debounce_stop(&control->schema);
     wheel_cancel(&control->cluster->wheel, &control->retry);
-    control->cluster->connections.has_lost_events = false;
+    wheel_cancel(&control->cluster->wheel, &control->renewal);
+    control->cluster->connections.lost_events = 0;
 }
 
 /* --- asking ---------------------------------------------------------------------------------------------------------------- */
@@ -78,6 +81,14 @@ static struct cqlua_slice question(const struct control *control)
     return slice(NULL, 0);
 }
 
+/* All is read anew from here on; the next time not in step with other sessions. */
+static void arm_renewal(struct control *control)
+{
+    struct cluster *cluster = control->cluster;
+    int64_t period_us = (int64_t)CONTROL_REFRESH * 1000;
+    wheel_arm(&cluster->wheel, &control->renewal, cluster->now_us + backoff_delay_us(&cluster->random, 1, period_us, INT64_MAX));
+}
+
 /* Sends the question of the present state, as soon as the link has room for it. */
 static void ask(struct control *control)
 {
@@ -92,6 +103,7 @@ static void ask(struct control *control)
 static void ask_in(struct control *control, enum control_state state)
 {
     enter(control, state);
+    if (state == CONTROL_LOCAL) arm_renewal(control);
     control->is_asked = false;
     ask(control);
 }
@@ -154,6 +166,16 @@ static void listen(struct control *control)
     cluster_known(cluster);
 }
 
+/* The schema is another, and nobody has said so: an event was lost. */
+static void check_schema(struct control *control)
+{
+    const struct peer *local = control->reading.count > 0 ? &control->reading.peers[0] : NULL;
+    if (local == NULL || memcmp(local->schema_version, control->schema_version, HOST_ID) == 0) return;
+    memcpy(control->schema_version, local->schema_version, HOST_ID);
+    if (control->has_read && !control->has_heard_schema) event_schema(control->cluster, NULL);
+    control->has_heard_schema = false;
+}
+
 static void read_local(struct control *control)
 {
     const struct request *request = &control->request;
@@ -161,6 +183,7 @@ static void read_local(struct control *control)
     topology_dispose(&control->reading);
     int rc = topology_read_local(&control->reading, request->result.rows.metadata, request_rows(request), &node->address,
                                  node->address.port);
+    if (rc == 0) check_schema(control);
     if (rc == 0) ask_in(control, CONTROL_PEERS);
     else start_over(control);
 }
@@ -217,7 +240,7 @@ static void refused(struct control *control)
 /* Events are heard from now on; whatever happened before, since another link heard them, is not known. */
 static void registered(struct control *control)
 {
-    control->is_registered = true;
+    control->is_registered = control->has_heard_schema = true;
     if (control->has_read) event_schema(control->cluster, NULL);
     ask_in(control, CONTROL_LOCAL);
 }
@@ -260,6 +283,7 @@ static void look_at(struct control *control, const struct server_event *event)
         break;
     case EVENT_TOPOLOGY: changed(control, &control->topology); break;
     default:
+        control->has_heard_schema = true;
         event_schema(control->cluster, event);
         if (event->is_keyspace) changed(control, &control->schema);
         break;
@@ -275,11 +299,11 @@ void control_events(struct control *control)
         look_at(control, event);
         server_event_free(control->cluster->memory, event);
     }
-    if (!config->has_lost_events) return;
-    config->has_lost_events = false;
-    event_schema(control->cluster, NULL);
-    changed(control, &control->topology);
-    changed(control, &control->schema);
+    int lost = config->lost_events;
+    config->lost_events = 0;
+    if (lost & EVENT_SCHEMA) event_schema(control->cluster, NULL);
+    if (lost & EVENT_SCHEMA) changed(control, &control->schema);
+    if (lost & (EVENT_TOPOLOGY | EVENT_STATUS)) changed(control, &control->topology);
 }
 
 /* A refresh is due; one that cannot run now is made up for when the role has been taken again, which reads everything. */
@@ -298,6 +322,7 @@ static void refresh(struct control *control, struct debounce *debounce, enum con
 void control_fire(struct control *control, struct timer *timer)
 {
     if (timer == &control->topology.timer) refresh(control, &control->topology, CONTROL_LOCAL);
+    else if (timer == &control->renewal) changed(control, &control->topology);
     else if (timer == &control->schema.timer) refresh(control, &control->schema, CONTROL_KEYSPACES);
     else control_turn(control);
 }

@@ -3,7 +3,8 @@
  *
  *   OFF (discovery is not wanted, or the session has ended)
  *   SEEKING --a node is ready--> REGISTER --> LOCAL --> PEERS --> KEYSPACES --> LISTENING
- *      ^                            |           |         |           |             | events, debounced: LOCAL or KEYSPACES again
+ *      ^                            |           |         |           |             | events, debounced: LOCAL or KEYSPACES again;
+ *      |                            |           |         |           |             | every two minutes: LOCAL again
  *      +---- the link is lost, or the server fails: another node, or the same after a while ------------------+
  *
  * A server that refuses a question (no permission, too old) is believed: what is known then stays as it is. */
@@ -30,17 +31,20 @@ enum control_state {
 struct control {
     struct cluster *cluster;
     enum control_state state;
-    struct cqlua_link *link; /* that has the role; NULL: none */
-    struct request request;  /* REGISTER to KEYSPACES: the question on its way */
-    bool is_asked;           /* it is on its way: else the link had no room yet */
-    bool is_peers_v2;        /* the table that is asked; Cassandra below 4.0 has only the other */
-    bool is_registered;      /* the present link, or the last, hears events */
-    bool has_read;           /* the cluster was read once, or the question was refused: requests may start */
-    uint64_t avoided;        /* the node that failed last; 0: none */
-    struct topology reading; /* what LOCAL and PEERS gather */
-    struct topology known;   /* as last applied */
+    struct cqlua_link *link;         /* that has the role; NULL: none */
+    struct request request;          /* REGISTER to KEYSPACES: the question on its way */
+    bool is_asked;                   /* it is on its way: else the link had no room yet */
+    bool is_peers_v2;                /* the table that is asked; Cassandra below 4.0 has only the other */
+    bool is_registered;              /* the present link, or the last, hears events */
+    bool has_read;                   /* the cluster was read once, or the question was refused: requests may start */
+    uint64_t avoided;                /* the node that failed last; 0: none */
+    struct topology reading;         /* what LOCAL and PEERS gather */
+    struct topology known;           /* as last applied */
+    uint8_t schema_version[HOST_ID]; /* of the node that was read last */
+    bool has_heard_schema;           /* an event since then tells of a change */
     struct debounce topology, schema;
-    struct timer retry; /* SEEKING: all nodes have failed, try again */
+    struct timer retry;   /* SEEKING: all nodes have failed, try again */
+    struct timer renewal; /* LISTENING: everything is read anew, for events may have been lost on the way */
 };
 
 void control_init(struct control *control, struct cluster *cluster);

@@ -40,6 +40,7 @@ struct node *node_add(struct cluster *cluster, const struct cqlua_address *addre
     list_init(&node->links);
     list_init(&node->repreparing);
     warm_init(&node->warm);
+    rest_init(&node->rest);
     list_append(&cluster->nodes, &node->link);
     cluster->nodes_count++;
     return node;
@@ -66,6 +67,7 @@ void node_remove(struct node *node)
     list_append(&cluster->removed, &node->link);
     wheel_cancel(&cluster->wheel, &node->timer);
     warm_stop(node);
+    rest_stop(node);
     for (uint32_t i = 0; i < cluster->by_number_count; i++)
         if (cluster->by_number[i] == &node->plan) cluster->by_number[i] = NULL;
     if (node->has_host_id) event_node(node, CQLUA_NODE_REMOVED);
