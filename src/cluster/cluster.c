@@ -210,6 +210,7 @@ bool cluster_fire(struct cluster *cluster, struct timer *timer, int64_t now_us)
     case TIMER_CLUSTER: connecting_failed(cluster, true); break;
     case TIMER_TOPOLOGY:
     case TIMER_SCHEMA:
+    case TIMER_TRANSLATE:
     case TIMER_CONTROL: control_fire(&cluster->control, timer); break;
     case TIMER_WARM: warm_time(container_of(timer, struct node, warm.timer)); break;
     case TIMER_REST: rest_time(container_of(timer, struct node, rest.timer)); break;

@@ -33,6 +33,7 @@ enum {
     TIMER_AGREEMENT,
     TIMER_WARM,
     TIMER_REST,
+    TIMER_TRANSLATE,
 }; /* further owners start at 32 */
 
 /* A node is known by its host id, once the cluster has told it; its address is an attribute. One pool of connections belongs to
@@ -40,8 +41,9 @@ enum {
 struct node {
     struct list link; /* in the cluster's nodes, or removed */
     struct cluster *cluster;
-    struct plan_node plan; /* its id, distance, and whether requests go there */
-    struct cqlua_address address;
+    struct plan_node plan;        /* its id, distance, and whether requests go there */
+    struct cqlua_address address; /* where it is connected to */
+    struct cqlua_address told;    /* as the cluster tells of it: what is shown. Another only where addresses are translated */
     uint8_t host_id[HOST_ID];
     bool has_host_id;
     bool is_contact_point;
@@ -49,7 +51,7 @@ struct node {
     bool is_told;                             /* by the topology being applied */
     struct text *dc, *rack, *release_version; /* references; NULL: not known */
     const char *host;                         /* the contact point's name that it was found by: the lookup's; NULL: none */
-    struct text *name;                        /* the address as text: history entries refer to it */
+    struct text *name;                        /* `told` as text: history entries refer to it */
     struct list links;                        /* the pool: all connections, in any state but closed */
     uint32_t links_count;                     /* that are not draining */
     uint32_t ready_count;                     /* that are ready, or switch the keyspace */
@@ -101,6 +103,7 @@ struct cluster_options {
     bool uses_server_timestamps; /* requests carry none of their own */
     enum cqlua_log_level log_level;
     bool has_discovery; /* other nodes than the contact points are found */
+    bool translates;    /* the owner asks where they are */
 };
 
 struct cluster {
@@ -227,6 +230,7 @@ void connecting_failed(struct cluster *cluster, bool is_deadline); /* unless som
 /* log.c */
 __attribute__((format(printf, 4, 5))) void log_at(struct cluster *cluster, enum cqlua_log_level level, const struct node *node,
                                                   const char *format, ...);
+void log_connecting(const struct node *node);
 void log_node_failed(struct node *node, bool was_ready); /* after it was scheduled anew */
 void log_connected(struct cqlua_link *link);
 void log_replaced(const struct cqlua_link *link);

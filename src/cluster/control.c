@@ -15,7 +15,9 @@ static const unsigned follows[] = {
     [CONTROL_SEEKING] = BIT(CONTROL_REGISTER),
     [CONTROL_REGISTER] = BIT(CONTROL_LOCAL) | BIT(CONTROL_SEEKING),
     [CONTROL_LOCAL] = BIT(CONTROL_PEERS) | BIT(CONTROL_LISTENING) | BIT(CONTROL_SEEKING),
-    [CONTROL_PEERS] = BIT(CONTROL_PEERS) | BIT(CONTROL_KEYSPACES) | BIT(CONTROL_LISTENING) | BIT(CONTROL_SEEKING),
+    [CONTROL_PEERS] = BIT(CONTROL_PEERS) | BIT(CONTROL_TRANSLATE) | BIT(CONTROL_KEYSPACES) | BIT(CONTROL_LISTENING) |
+                      BIT(CONTROL_SEEKING),
+    [CONTROL_TRANSLATE] = BIT(CONTROL_KEYSPACES) | BIT(CONTROL_SEEKING),
     [CONTROL_KEYSPACES] = BIT(CONTROL_LISTENING) | BIT(CONTROL_SEEKING),
     [CONTROL_LISTENING] = BIT(CONTROL_LOCAL) | BIT(CONTROL_KEYSPACES) | BIT(CONTROL_SEEKING),
 };
@@ -33,6 +35,7 @@ void control_init(struct control *control, struct cluster *cluster)
     control->is_peers_v2 = true;
     topology_init(&control->reading, cluster->memory);
     topology_init(&control->known, cluster->memory);
+    translate_init(&control->translation, cluster);
     debounce_init(&control->topology, &cluster->wheel, TIMER_TOPOLOGY, DEBOUNCE_QUIET_US, DEBOUNCE_SPACING_US);
     debounce_init(&control->schema, &cluster->wheel, TIMER_SCHEMA, DEBOUNCE_QUIET_US, DEBOUNCE_SPACING_US);
     timer_init(&control->retry, TIMER_CONTROL);
@@ -59,6 +62,7 @@ void control_stop(struct control *control)
     control->link = NULL;
     debounce_stop(&control->topology);
     debounce_stop(&control->schema);
+    translate_stop(&control->translation);
     wheel_cancel(&control->cluster->wheel, &control->retry);
     wheel_cancel(&control->cluster->wheel, &control->renewal);
     control->cluster->connections.lost_events = 0;
@@ -76,6 +80,7 @@ static struct cqlua_slice question(const struct control *control)
     case CONTROL_OFF:
     case CONTROL_SEEKING:
     case CONTROL_REGISTER:
+    case CONTROL_TRANSLATE:
     case CONTROL_LISTENING: break;
     }
     return slice(NULL, 0);
@@ -136,14 +141,20 @@ static void start_over(struct control *control)
     struct cluster *cluster = control->cluster;
     if (control->link != NULL) control->avoided = control->link->node->plan.id;
     control->link = NULL;
+    translate_stop(&control->translation);
     enter(control, CONTROL_SEEKING);
     wheel_arm(&cluster->wheel, &control->retry, cluster->now_us);
+}
+
+static bool is_asking(const struct control *control)
+{
+    return control->state != CONTROL_TRANSLATE && control->state != CONTROL_LISTENING;
 }
 
 void control_turn(struct control *control)
 {
     if (control->state == CONTROL_SEEKING && !timer_is_armed(&control->retry)) seek(control);
-    else if (control->link != NULL && control->state != CONTROL_LISTENING) ask(control);
+    else if (control->link != NULL && is_asking(control)) ask(control);
 }
 
 void control_lost(struct control *control, const struct cqlua_link *link)
@@ -188,20 +199,63 @@ static void read_local(struct control *control)
     else start_over(control);
 }
 
-static void read_peers(struct control *control)
+static bool has_skip(const struct topology *topology, const struct topology_skip *skip)
 {
-    const struct request *request = &control->request;
-    int rc = topology_read_peers(&control->reading, request->result.rows.metadata, request_rows(request),
-                                 control->link->node->address.port);
-    if (rc != 0) {
-        start_over(control);
-        return;
+    for (uint32_t i = 0; i < topology->skips_count && i < LIMIT_SKIPS; i++) {
+        const struct topology_skip *other = &topology->skips[i];
+        if (other->reason == skip->reason && address_equal(&other->address, &skip->address)) return true;
     }
+    return false;
+}
+
+/* Rows that cannot be used: once, not each time that they are read (fault 33). */
+static void log_skips(struct control *control)
+{
+    const struct topology *known = &control->known, *former = &control->reading;
+    for (uint32_t i = 0; i < known->skips_count && i < LIMIT_SKIPS; i++) {
+        const struct topology_skip *skip = &known->skips[i];
+        char name[ADDRESS_TEXT] = "a node";
+        if (has_skip(former, skip)) continue;
+        if (skip->address.len != 0) address_text(&skip->address, name);
+        log_at(control->cluster, CQLUA_LOG_WARN, control->link->node, "%s is left out: %s", name, skip->reason);
+    }
+}
+
+/* What was read is what the cluster is. */
+static void apply(struct control *control)
+{
     struct topology former = control->known;
     control->known = control->reading;
     control->reading = former;
+    log_skips(control);
     nodes_apply(control->cluster, &control->known, control->link->node);
-    if (control->state == CONTROL_PEERS) ask_in(control, CONTROL_KEYSPACES);
+    if (control->state != CONTROL_OFF) ask_in(control, CONTROL_KEYSPACES);
+}
+
+static void translated(struct control *control)
+{
+    translate_finish(&control->translation);
+    apply(control);
+}
+
+void control_translated(struct control *control)
+{
+    if (control->state == CONTROL_TRANSLATE && translate_is_done(&control->translation)) translated(control);
+}
+
+static void read_peers(struct control *control)
+{
+    const struct request *request = &control->request;
+    bool translates = control->cluster->options.translates;
+    int rc = topology_read_peers(&control->reading, request->result.rows.metadata, request_rows(request),
+                                 control->link->node->address.port);
+    if (rc == 0 && translates) rc = translate_begin(&control->translation, &control->reading);
+    if (rc != 0) start_over(control);
+    else if (!translates) apply(control);
+    else {
+        enter(control, CONTROL_TRANSLATE);
+        control_translated(control); /* the node may have no peers */
+    }
 }
 
 static void read_keyspaces(struct control *control)
@@ -322,6 +376,7 @@ static void refresh(struct control *control, struct debounce *debounce, enum con
 void control_fire(struct control *control, struct timer *timer)
 {
     if (timer == &control->topology.timer) refresh(control, &control->topology, CONTROL_LOCAL);
+    else if (timer == &control->translation.timer) translated(control);
     else if (timer == &control->renewal) changed(control, &control->topology);
     else if (timer == &control->schema.timer) refresh(control, &control->schema, CONTROL_KEYSPACES);
     else control_turn(control);

@@ -11,6 +11,14 @@ void log_at(struct cluster *cluster, enum cqlua_log_level level, const struct no
     va_end(arguments);
 }
 
+void log_connecting(const struct node *node)
+{
+    char name[ADDRESS_TEXT];
+    address_text(&node->address, name);
+    if (address_equal(&node->address, &node->told)) log_at(node->cluster, CQLUA_LOG_DEBUG, node, "connecting");
+    else log_at(node->cluster, CQLUA_LOG_DEBUG, node, "connecting at %s", name);
+}
+
 /* Seconds until the next attempt to connect; negative: there is none. */
 static double next_try(const struct node *node)
 {

@@ -35,7 +35,7 @@ struct node *node_add(struct cluster *cluster, const struct cqlua_address *addre
     node->cluster = cluster;
     node->plan.id = ++cluster->next_node_id;
     node->plan.distance = DISTANCE_LOCAL;
-    node->address = *address;
+    node->address = node->told = *address;
     timer_init(&node->timer, TIMER_NODE);
     list_init(&node->links);
     list_init(&node->repreparing);
@@ -88,8 +88,7 @@ void node_said_up(struct cluster *cluster, const struct server_event *event)
 {
     for (struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next) {
         struct node *node = container_of(at, struct node, link);
-        bool is_it = node->address.len == event->address_len &&
-                     memcmp(node->address.bytes, event->address, event->address_len) == 0;
+        bool is_it = node->told.len == event->address_len && memcmp(node->told.bytes, event->address, event->address_len) == 0;
         if (!is_it || node->ready_count > 0 || !timer_is_armed(&node->timer)) continue;
         if (cluster->now_us - node->tried_us < cluster->options.reconnect_min_us) continue;
         node->failures = 0;

@@ -55,7 +55,7 @@ void pool_open(struct node *node)
         schedule(node);
         return;
     }
-    log_at(cluster, CQLUA_LOG_DEBUG, node, "connecting");
+    log_connecting(node);
     const struct cqlua_transport_ops *ops = cluster->transport.ops;
     int rc = ops->connect(cluster->transport.self, link, &node->address, &link->pipe);
     link->has_pipe = rc == 0;
