@@ -145,10 +145,19 @@ void lookup_start(struct cqlua_lookup *lookup)
     if (rc != 0) lookup_failed(lookup, cqlua_strerror(rc));
 }
 
+/* It was looked up again because every node was down, and meanwhile one is back, which tells of the others: where the contact
+ * point is may be no node's any more. */
+static bool is_needless(const struct cqlua_lookup *lookup)
+{
+    struct cluster *cluster = lookup->cluster;
+    return lookup->is_answered && cluster->options.has_discovery && cluster->state == CLUSTER_UP && pool_any(cluster, 0) != NULL;
+}
+
 void lookup_done(struct cqlua_lookup *lookup, const struct cqlua_address *addresses, size_t count, const char *reason)
 {
     struct cluster *cluster = lookup->cluster;
     lookup->is_asked = false;
+    if (is_needless(lookup)) return;
     if (count == 0) {
         lookup_failed(lookup, reason);
         return;
