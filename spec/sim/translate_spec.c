@@ -196,6 +196,19 @@ static void C2_an_answer_of_any_address_is_none(void **state)
     a_wrong_answer(state, "0.0.0.0", "an IPv4 or IPv6 address is expected");
 }
 
+static void fault_33_there_may_be_nobody_to_ask_for(void **state)
+{
+    struct sim *sim = natted(state, 2);
+    sim->nodes[0].oddities = sim->nodes[1].oddities = SIM_NO_HOST_ID;
+    sim_connect(sim, 1);
+    assert_int_equal(translator.count, 0);
+    assert_int_equal(nodes_count(sim), 1);
+    assert_int_equal(sim_logged(sim, "is left out: it has no host_id"), 2);
+    sim_run_for(sim, 150 * SECOND);
+    assert_int_equal(sim_logged(sim, "is left out: it has no host_id"), 2); /* not at each look */
+    sim_assert_answer(sim, sim_query(sim, "SELECT"));
+}
+
 static void C2_two_nodes_are_not_at_one_address(void **state)
 {
     a_wrong_answer(state, "127.0.0.1", "10.0.0.2:9042 is left out: its translated address is another node's too");
@@ -336,6 +349,7 @@ int main(void)
         cmocka_unit_test_sim(C2_an_answer_that_is_no_address_is_none),
         cmocka_unit_test_sim(C2_an_answer_with_two_addresses_is_none),
         cmocka_unit_test_sim(C2_an_answer_of_any_address_is_none),
+        cmocka_unit_test_sim(fault_33_there_may_be_nobody_to_ask_for),
         cmocka_unit_test_sim(C2_two_nodes_are_not_at_one_address),
         cmocka_unit_test_sim(C2_a_node_that_works_stays_where_it_is_when_its_translation_fails),
         cmocka_unit_test_sim(C1_nobody_waits_long_for_an_answer_that_does_not_come),

@@ -18,11 +18,12 @@ static void be_patient(struct translation *translation)
 
 int translate_begin(struct translation *translation, struct topology *topology)
 {
-    translation->items = memory_zero(translation->cluster->memory, topology->count * sizeof *translation->items);
-    if (translation->items == NULL && topology->count > 0) return CQLUA_ENO_MEMORY;
-    translation->topology = topology;
-    translation->count = topology->count;
     translation->asked = translation->waiting = 0;
+    translation->count = topology->count;
+    if (topology->count == 0) return 0; /* nobody tells anything of use */
+    translation->items = memory_zero(translation->cluster->memory, topology->count * sizeof *translation->items);
+    if (translation->items == NULL) return CQLUA_ENO_MEMORY;
+    translation->topology = topology;
     for (uint32_t i = 0; i < translation->count; i++) {
         bool is_local = topology->peers[i].is_local;
         translation->items[i].state = is_local ? TRANSLATING_DONE : TRANSLATING_WAITS;
@@ -132,6 +133,7 @@ static bool is_taken(const struct topology *topology, uint32_t index)
 void translate_finish(struct translation *translation)
 {
     struct topology *topology = translation->topology;
+    if (topology == NULL) return;
     for (uint32_t i = translation->count; i-- > 0;)
         if (translation->items[i].state != TRANSLATING_DONE && !stays(translation, &topology->peers[i]))
             topology_leave_out(topology, i, "translate_address gave no address for it");
