@@ -651,7 +651,7 @@ enum cqlua_question {
     CQLUA_ASK_SASL,
     CQLUA_ASK_RETRY, /* `error` says how the attempt failed, `tag` is the request's. Not asked about a request that may have been
                         executed and is not idempotent, nor after max_retries; without an answer the default holds */
-    CQLUA_ASK_ADDRESS, /* where `node`, which the cluster says is at `address` and `port`, is to be connected to (docs/cluster.md) */
+    CQLUA_ASK_ADDRESS, /* where `node`, which the cluster says is at `address` and `port`, is for this client (docs/cluster.md) */
 };
 /* Where a SASL exchange stands: the first token is wanted (it may be empty); the server answered with a challenge; the server has
  * accepted, and any token as the answer says that so does the mechanism. */

@@ -121,7 +121,7 @@ function auth.sasl(mechanism) end
 ---@field load_balancing { remote_dcs: boolean? }? whether requests may go to other data centres when no local node is up
 ---@field nodes { allow: string[]|string|nil, deny: string[]|string|nil }? addresses and networks that nodes may have
 ---@field discovery boolean? false: no other nodes than the contact points
----@field translate_address cqlua.translate|table<string, string>|nil where the nodes that the cluster tells of are for this client
+---@field translate_address cqlua.translate|table<string, string>|nil where nodes that the cluster tells of are for this client
 ---@field port integer? 9042
 ---@field keyspace string?
 ---@field auth cqlua.auth.plain|cqlua.auth.sasl|cqlua.auth.asked|nil

@@ -279,7 +279,8 @@ static void set_address(lua_State *L, const struct cqlua_completion *done)
 }
 
 /* { question =, id =, node =, authenticator =, exchange =, challenge = }: `question` is "credentials", SASL's "start",
- * "challenge" or "success"; "retry", which has tag =, attempts = and error =; or "address", which has address =, port = and about =. */
+ * "challenge" or "success"; "retry", which has tag =, attempts = and error =; or "address", which has address =, port = and
+ * about =. */
 static void push_question(lua_State *L, const struct cqlua_completion *done)
 {
     lua_createtable(L, 0, 6);

@@ -821,7 +821,7 @@ static void fault_34_a_node_that_joins_is_found_although_every_event_is_lost(voi
     assert_int_equal(nodes_count(sim), 3);
 }
 
-static void Q10_a_change_of_schema_is_noticed_although_its_event_is_lost(void **state)
+static void M4_a_change_of_schema_is_noticed_although_its_event_is_lost(void **state)
 {
     struct sim *sim = cluster_of(state, 3);
     uint64_t revision = cqlua_session_schema_revision(sim->session);
@@ -1173,7 +1173,7 @@ int main(void)
         cmocka_unit_test_sim(fault_33_a_node_that_tells_nothing_of_itself_still_serves),
         cmocka_unit_test_sim(fault_34_a_node_that_joins_is_found_and_one_that_leaves_is_forgotten),
         cmocka_unit_test_sim(fault_34_a_node_that_joins_is_found_although_every_event_is_lost),
-        cmocka_unit_test_sim(Q10_a_change_of_schema_is_noticed_although_its_event_is_lost),
+        cmocka_unit_test_sim(M4_a_change_of_schema_is_noticed_although_its_event_is_lost),
         cmocka_unit_test_sim(fault_34_a_node_that_leaves_finishes_what_it_was_asked),
         cmocka_unit_test_sim(fault_34_a_change_of_schema_that_waits_for_agreement_outlives_its_coordinator),
         cmocka_unit_test_sim(fault_34_a_question_about_a_retry_outlives_the_node_that_failed),

@@ -213,26 +213,34 @@ static void drain_above(struct cluster *cluster, int version)
     }
 }
 
-/* The server does not speak the version that was tried: goes down to the next one; after one was agreed once more, with all nodes,
- * for a node that nobody can talk to is of no use (fault 36). False: there is none. */
-static bool step_down(struct cqlua_link *link)
+static void go_down(struct cqlua_link *link, int version)
 {
     struct cluster *cluster = link->node->cluster;
+    int tried = link->connection.version;
+    cluster->version = version;
+    if (!cluster->is_version_agreed) {
+        log_at(cluster, CQLUA_LOG_INFO, link->node, "the server does not speak protocol v%d: trying v%d", tried, version);
+        return;
+    }
+    cluster->has_stepped_down = true;
+    log_at(cluster, CQLUA_LOG_WARN, link->node,
+           "the server does not speak protocol v%d: the session goes down to v%d and stays there", tried, version);
+    drain_above(cluster, version);
+}
+
+/* The server does not speak the version that was tried: goes down to the next one; once more after one was agreed, with all
+ * nodes, for a node that nobody can talk to is of no use (fault 36). False: there is none. */
+static bool step_down(struct cqlua_link *link)
+{
+    const struct cluster *cluster = link->node->cluster;
     int tried = link->connection.version, offered = link->connection.server_version;
     if (link->connection.failure.code != CQLUA_EUNSUPPORTED || link->connection.failure.server_code == -1) return false;
     if (cluster->options.protocol_version != 0) return false;
     if (cluster->version < tried) return true; /* another connection has learnt it already */
     if (cluster->has_stepped_down) return false;
     int next = offered != 0 && offered < tried ? offered : tried - 1;
-    if (next < PROTOCOL_LOWEST) return false;
-    cluster->version = next;
-    cluster->has_stepped_down = cluster->is_version_agreed;
-    if (cluster->is_version_agreed)
-        log_at(cluster, CQLUA_LOG_WARN, link->node,
-               "the server does not speak protocol v%d: the session goes down to v%d and stays there", tried, next);
-    else log_at(cluster, CQLUA_LOG_INFO, link->node, "the server does not speak protocol v%d: trying v%d", tried, next);
-    if (cluster->is_version_agreed) drain_above(cluster, next);
-    return true;
+    if (next >= PROTOCOL_LOWEST) go_down(link, next);
+    return next >= PROTOCOL_LOWEST;
 }
 
 static void say_versions(struct cqlua_link *link)
