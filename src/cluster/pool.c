@@ -105,6 +105,8 @@ void pool_flush(struct cqlua_link *link)
     }
     connection_sent(&link->connection, (size_t)wrote);
     link->is_write_blocked = (size_t)wrote < bytes.len;
+    bool was_full = bytes.len >= LIMIT_OUTPUT_BYTES;
+    if (was_full && bytes.len - (size_t)wrote < LIMIT_OUTPUT_BYTES) link->node->cluster->is_unsettled = true; /* there is room */
 }
 
 /* --- changes of state ------------------------------------------------------------------------------------------------------ */
