@@ -165,6 +165,7 @@ static void became_ready(struct cqlua_link *link)
     link->is_counted_ready = true;
     if (++node->ready_count == 1) warm_wanted(node);
     node->failures = 0;
+    plan_node_answered(&node->plan);
     node->is_refused = node->is_replacing = false;
     node->failure.code = 0;
     cluster->is_version_agreed = true;
