@@ -150,7 +150,8 @@ local function main(points, path, seed, rate)
   local all = {}
   append_log(path, "begin")
   local mark = os.time() -- rows of an earlier run may still have a conditional update on its way
-  local tasks = { function() report:measure_lag() end, function() follow(db, path, report) end }
+  local function measure() report.lag:measure(function() return report.is_over end) end
+  local tasks = { measure, function() follow(db, path, report) end }
   for id = 1, TASKS do tasks[#tasks + 1] = function() work(id .. "." .. mark, report, all, 2 * TASKS / rate) end end
   assert(cqlua.gather(tasks))
   local windows, faults = sum_up(read_log(path))

@@ -1,49 +1,22 @@
 -- What happened to every request of the load, and what of it breaks a promise.
 
-local cqlua = require "cqlua"
+local lag = require "spec.support.lag"
 
 local Report = {}
 Report.__index = Report
 
-local SLACK = 0.03 -- seconds: a tick of the timer wheel, and what one turn of the loop may take
 local SHOWN = 20
 
-local function seconds() return cqlua.now() / 1000 end
+local seconds = lag.seconds
 
 local function new(db, options)
   return setmetatable({ db = db, timeout = options.timeout, requests = 0, errors = {}, latencies = {}, failures = {},
     violations = {}, checks = {}, unsafe = 0,
-    retried = 0, late = 0, lags = {} }, Report)
+    retried = 0, late = 0, lag = lag.new() }, Report)
 end
 
 function Report:violation(format, ...)
   self.violations[#self.violations + 1] = format:format(...)
-end
-
--- The loop's own lateness -------------------------------------------------------------------------
-
--- A task that sleeps and notes by how much too late it was resumed: what is that late is not the client's timer.
-function Report:measure_lag()
-  local STEP = 0.01
-  while not self.is_over do
-    local before = seconds()
-    cqlua.sleep(STEP)
-    local after = seconds()
-    if after - before > STEP + SLACK then
-      self.lags[#self.lags + 1] = { from = before, to = after, late = after - before - STEP }
-    end
-  end
-end
-
--- How much lateness between two times was the loop's.
-function Report:lag_between(from, to)
-  local sum = 0
-  for index = #self.lags, 1, -1 do
-    local lag = self.lags[index]
-    if lag.to < from - 1 then break end
-    if lag.from <= to then sum = sum + lag.late end
-  end
-  return sum
 end
 
 -- Requests ----------------------------------------------------------------------------------------
@@ -107,9 +80,10 @@ end
 
 local function judge_deadlines(self)
   for _, check in ipairs(self.checks) do
-    local took, lag = check[3] - check[2], self:lag_between(check[2], check[3])
-    if took > self.timeout + lag + SLACK then
-      self:violation("%s took %.3f s of its %.3f s; the loop was late by %.3f s", check[1], took, self.timeout, lag)
+    local what, from, to = check[1], check[2], check[3]
+    if self.lag:lateness(from, to, self.timeout) > 0 then
+      self:violation("%s took %.3f s of its %.3f s; the loop was late by %.3f s", what, to - from, self.timeout,
+        self.lag:between(from, to))
     end
   end
 end

@@ -1,5 +1,5 @@
-/* A node that had hung and was connected again got no request until its first heartbeat, ten seconds later: that it answered while
- * it was being connected to was not heard. */
+/* A node that had hung and was connected again got no request until its first heartbeat, ten seconds later: that it answered
+ * while it was being connected to was not heard. */
 #include "sim/support/sim.h"
 
 static int answered_by(struct sim *sim, struct sim_node *node, int count)
