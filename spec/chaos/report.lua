@@ -11,7 +11,7 @@ local seconds = lag.seconds
 
 local function new(db, options)
   return setmetatable({ db = db, timeout = options.timeout, requests = 0, errors = {}, latencies = {}, failures = {},
-    violations = {}, checks = {}, unsafe = 0,
+    violations = {}, checks = {}, unsafe = 0, scans = { whole = 0, resumed = 0 },
     retried = 0, late = 0, lag = lag.new() }, Report)
 end
 
@@ -116,6 +116,7 @@ function Report:print(faults)
   print(("          %d may have executed; %d idempotent ones ran out of time while a quorum was alive"):format(
     self.unsafe, self.late))
   if self.late_example then print("          such as " .. self.late_example) end
+  print(("scans     %d of the whole table, gone on with after %d failed pages"):format(self.scans.whole, self.scans.resumed))
   print("faults    " .. counts(faults))
   for index = 1, math.min(#self.violations, SHOWN) do print("BROKEN    " .. self.violations[index]) end
   if #self.violations > SHOWN then print(("          and %d more"):format(#self.violations - SHOWN)) end
