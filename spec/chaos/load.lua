@@ -12,6 +12,7 @@
 local cqlua = require "cqlua"
 local checkers = require "spec.chaos.checkers"
 local report_of = require "spec.chaos.report"
+local scan = require "spec.chaos.scan"
 local assert = cqlua.assert
 
 local TASKS, TIMEOUT, PROBES = 500, 10, 20
@@ -82,6 +83,7 @@ local function set_up(db, report)
     end
     if checker.fill then checker.fill(db) end
   end
+  scan.fill(db)
 end
 
 -- The load ----------------------------------------------------------------------------------------
@@ -163,7 +165,8 @@ local function main(points, path, seed, rate)
   local all = {}
   append_log(path, "begin")
   local mark = os.time() -- rows of an earlier run may still have a conditional update on its way
-  local tasks = { function() report:measure_lag() end, function() follow(db, path, report) end }
+  local function measure() report.lag:measure(function() return report.is_over end) end
+  local tasks = { measure, function() follow(db, path, report) end, function() scan.run(db, report) end }
   for id = 1, TASKS do tasks[#tasks + 1] = function() work(id .. "." .. mark, report, all, 2 * TASKS / rate) end end
   assert(cqlua.gather(tasks))
   local windows, faults = sum_up(read_log(path))

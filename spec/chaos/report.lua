@@ -1,49 +1,22 @@
 -- What happened to every request of the load, and what of it breaks a promise.
 
-local cqlua = require "cqlua"
+local lag = require "spec.support.lag"
 
 local Report = {}
 Report.__index = Report
 
-local SLACK = 0.03 -- seconds: a tick of the timer wheel, and what one turn of the loop may take
 local SHOWN = 20
 
-local function seconds() return cqlua.now() / 1000 end
+local seconds = lag.seconds
 
 local function new(db, options)
   return setmetatable({ db = db, timeout = options.timeout, reconnect_max = options.reconnect_max, requests = 0, errors = {},
-    latencies = {}, failures = {}, violations = {}, checks = {}, darks = {}, unsafe = 0,
-    retried = 0, late = 0, lags = {} }, Report)
+    latencies = {}, failures = {}, violations = {}, checks = {}, darks = {}, unsafe = 0, scans = { whole = 0, resumed = 0 },
+    retried = 0, late = 0, lag = lag.new() }, Report)
 end
 
 function Report:violation(format, ...)
   self.violations[#self.violations + 1] = format:format(...)
-end
-
--- The loop's own lateness -------------------------------------------------------------------------
-
--- A task that sleeps and notes by how much too late it was resumed: what is that late is not the client's timer.
-function Report:measure_lag()
-  local STEP = 0.01
-  while not self.is_over do
-    local before = seconds()
-    cqlua.sleep(STEP)
-    local after = seconds()
-    if after - before > STEP + SLACK then
-      self.lags[#self.lags + 1] = { from = before, to = after, late = after - before - STEP }
-    end
-  end
-end
-
--- How much lateness between two times was the loop's.
-function Report:lag_between(from, to)
-  local sum = 0
-  for index = #self.lags, 1, -1 do
-    local lag = self.lags[index]
-    if lag.to < from - 1 then break end
-    if lag.from <= to then sum = sum + lag.late end
-  end
-  return sum
 end
 
 -- Requests ----------------------------------------------------------------------------------------
@@ -109,7 +82,7 @@ end
 
 local function judge_darks(self)
   for _, dark in ipairs(self.darks) do
-    local late = (dark.answered or math.huge) - dark.to - self:lag_between(dark.to, dark.answered or dark.to)
+    local late = (dark.answered or math.huge) - dark.to - self.lag:between(dark.to, dark.answered or dark.to)
     if late > self.reconnect_max * 1.15 + 1 then
       self:violation("the first answer came %.1f s after the first node was back", late)
     end
@@ -149,9 +122,10 @@ end
 
 local function judge_deadlines(self)
   for _, check in ipairs(self.checks) do
-    local took, lag = check[3] - check[2], self:lag_between(check[2], check[3])
-    if took > self.timeout + lag + SLACK then
-      self:violation("%s took %.3f s of its %.3f s; the loop was late by %.3f s", check[1], took, self.timeout, lag)
+    local what, from, to = check[1], check[2], check[3]
+    if self.lag:lateness(from, to, self.timeout) > 0 then
+      self:violation("%s took %.3f s of its %.3f s; the loop was late by %.3f s", what, to - from, self.timeout,
+        self.lag:between(from, to))
     end
   end
 end
@@ -185,6 +159,7 @@ function Report:print(faults)
   print(("          %d may have executed; %d idempotent ones ran out of time while a quorum was alive"):format(
     self.unsafe, self.late))
   if self.late_example then print("          such as " .. self.late_example) end
+  print(("scans     %d of the whole table, gone on with after %d failed pages"):format(self.scans.whole, self.scans.resumed))
   print("faults    " .. counts(faults))
   for _, dark in ipairs(self.darks) do
     print(("all down  %.1f s with %.1f %% of a CPU; the first answer %.1f s after the first node was seen"):format(

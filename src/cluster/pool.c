@@ -105,6 +105,8 @@ void pool_flush(struct cqlua_link *link)
     }
     connection_sent(&link->connection, (size_t)wrote);
     link->is_write_blocked = (size_t)wrote < bytes.len;
+    bool was_full = bytes.len >= LIMIT_OUTPUT_BYTES;
+    if (was_full && bytes.len - (size_t)wrote < LIMIT_OUTPUT_BYTES) link->node->cluster->is_unsettled = true; /* there is room */
 }
 
 /* --- changes of state ------------------------------------------------------------------------------------------------------ */
@@ -163,6 +165,7 @@ static void became_ready(struct cqlua_link *link)
     link->is_counted_ready = true;
     if (++node->ready_count == 1) warm_wanted(node);
     node->failures = 0;
+    plan_node_answered(&node->plan);
     node->is_refused = node->is_replacing = node->is_failure_told = false;
     node->failure.code = 0;
     cluster->is_version_agreed = true;
