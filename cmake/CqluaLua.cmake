@@ -1,32 +1,43 @@
-# The Lua module cqlua.core from lua/bind/*.c: build/lua/cqlua/core.so for LuaJIT (and, if its headers are there,
-# build/lua54/cqlua/core.so for Lua 5.4). Lua's own symbols stay undefined: the program that loads the module has them.
+# The Lua module cqlua.core from lua/bind/*.c, once for each Lua whose headers are here: build/lua/cqlua/core.so for LuaJIT,
+# build/lua53 and build/lua54 for those. Lua's own symbols stay undefined: the program that loads the module has them.
+# cqlua_luas lists the Luas that have one.
 file(GLOB bind_sources CONFIGURE_DEPENDS lua/bind/*.c)
+set(cqlua_luas)
 
-function(cqlua_lua_module target folder include_dirs)
-  add_library(${target} MODULE ${bind_sources})
-  target_include_directories(${target} PRIVATE lua/bind)
-  target_include_directories(${target} SYSTEM PRIVATE ${include_dirs})
-  target_link_libraries(${target} PRIVATE cqlua_shared)
+# cqlua_lua_library(TARGET LUA FILE): a module that this Lua loads.
+function(cqlua_lua_library target lua file)
+  target_include_directories(${target} SYSTEM PRIVATE ${${lua}_INCLUDE_DIRS})
   cqlua_compile_options(${target} STRICT)
-  set_target_properties(${target} PROPERTIES PREFIX "" SUFFIX ".so" OUTPUT_NAME core
-                        LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/${folder}/cqlua)
+  get_filename_component(name ${file} NAME)
+  get_filename_component(folder ${file} DIRECTORY)
+  set_target_properties(${target} PROPERTIES PREFIX "" SUFFIX ".so" OUTPUT_NAME ${name}
+                        LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/${folder})
   if(APPLE)
     target_link_options(${target} PRIVATE -undefined dynamic_lookup)
   endif()
 endfunction()
 
+# cqlua_lua(LUA PACKAGE NAME...): by the names of its pkg-config module.
+macro(cqlua_lua lua package)
+  pkg_search_module(${lua} QUIET ${ARGN})
+  if(${lua}_FOUND)
+    list(APPEND cqlua_luas ${lua})
+  else()
+    message(STATUS "no headers of ${lua} (${package}): its module is not built, its specs are left out")
+  endif()
+endmacro()
+
 if(have_library AND bind_sources AND PkgConfig_FOUND)
-  pkg_check_modules(luajit QUIET luajit)
-  if(luajit_FOUND)
-    cqlua_lua_module(cqlua_core_luajit lua "${luajit_INCLUDE_DIRS}")
-    install(TARGETS cqlua_core_luajit DESTINATION ${CQLUA_LUA_C_DIR}/cqlua)
-  else()
-    message(STATUS "no LuaJIT headers (libluajit2-5.1-dev): cqlua.core is not built")
-  endif()
-  pkg_search_module(lua54 QUIET lua5.4 lua54 lua-5.4)
-  if(lua54_FOUND)
-    cqlua_lua_module(cqlua_core_lua54 lua54 "${lua54_INCLUDE_DIRS}")
-  else()
-    message(STATUS "no Lua 5.4 headers (liblua5.4-dev): its module and smoke test are left out")
-  endif()
+  cqlua_lua(luajit libluajit2-5.1-dev luajit)
+  cqlua_lua(lua53 liblua5.3-dev lua5.3 lua53 lua-5.3)
+  cqlua_lua(lua54 liblua5.4-dev lua5.4 lua54 lua-5.4)
 endif()
+set(luajit_folder lua)
+set(lua53_folder lua53)
+set(lua54_folder lua54)
+foreach(lua IN LISTS cqlua_luas)
+  add_library(cqlua_core_${lua} MODULE ${bind_sources})
+  target_include_directories(cqlua_core_${lua} PRIVATE lua/bind)
+  target_link_libraries(cqlua_core_${lua} PRIVATE cqlua_shared)
+  cqlua_lua_library(cqlua_core_${lua} ${lua} ${${lua}_folder}/cqlua/core)
+endforeach()

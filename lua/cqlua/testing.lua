@@ -5,6 +5,7 @@
 
 local core = require "cqlua.core"
 local errors = require "cqlua.error"
+local group = require "cqlua.group"
 local options = require "cqlua.options"
 local task = require "cqlua.task"
 
@@ -327,7 +328,7 @@ end
 
 -- The server --------------------------------------------------------------------------------------
 
-local Server = { __name = "cqlua.testing.server", __metatable = "locked" }
+local Server = { __name = "cqlua.testing.server", __metatable = "locked", __close = group.close_now }
 local methods = {}
 Server.__index = setmetatable(methods, {
   __index = function(_, field)
