@@ -1,6 +1,6 @@
 # One ctest per spec file, found by its place:
 #   spec/{unit,sim,wire,regress,hosts,fault}/NAME_spec.c   an executable with cmocka, linked with the library's archive
-#   spec/{lua,regress,live,fault,hosts,wire,interop}/NAME_spec.lua busted under LuaJIT
+#   spec/{lua,regress,live,fault,hosts,wire,interop,install}/NAME_spec.lua busted under LuaJIT
 #   examples/NAME_spec.lua                                 the same
 #   spec/lua54/NAME_spec.lua                               busted under Lua 5.4, whose syntax they need
 # Tests are called KIND.NAME and labelled KIND. Lua specs that need no Cassandra run in the other Luas too, as LUA.KIND.NAME,
@@ -118,10 +118,12 @@ function(cqlua_add_other_luas name spec)
   endforeach()
 endfunction()
 
-foreach(kind lua regress wire live fault hosts interop examples)
+foreach(kind lua regress wire live fault hosts interop install examples)
   file(GLOB specs CONFIGURE_DEPENDS spec/${kind}/*_spec.lua)
   if(kind STREQUAL "examples")
     file(GLOB specs CONFIGURE_DEPENDS examples/*_spec.lua)
+  elseif(kind STREQUAL "install" AND CQLUA_SANITIZE) # what is installed is built as users build it
+    set(specs)
   endif()
   foreach(spec IN LISTS specs)
     get_filename_component(name ${spec} NAME_WE)
