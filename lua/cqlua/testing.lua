@@ -5,7 +5,6 @@
 
 local core = require "cqlua.core"
 local errors = require "cqlua.error"
-local group = require "cqlua.group"
 local options = require "cqlua.options"
 local task = require "cqlua.task"
 
@@ -328,7 +327,7 @@ end
 
 -- The server --------------------------------------------------------------------------------------
 
-local Server = { __name = "cqlua.testing.server", __metatable = "locked", __close = group.close_now }
+local Server = { __name = "cqlua.testing.server", __metatable = "locked" }
 local methods = {}
 Server.__index = setmetatable(methods, {
   __index = function(_, field)
@@ -414,6 +413,7 @@ function methods:stop()
   core.server_stop(check(self, "stop"))
 end
 methods.close = methods.stop -- for cqlua.with
+Server.__close = methods.stop -- for `local server <close> = ...` of Lua 5.4
 
 -- Nodes -------------------------------------------------------------------------------------------
 
