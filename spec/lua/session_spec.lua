@@ -1,3 +1,4 @@
+-- ctest: timeout=180
 local cqlua = require "cqlua"
 local fixture = require "spec.lua.support.fixture"
 local wire = require "spec.lua.support.wire"
