@@ -364,6 +364,19 @@ static int next_in_segment(struct inbound *inbound, struct inbound_frame *frame,
     return 1;
 }
 
+bool inbound_begun(const struct inbound *inbound, struct frame_header *header)
+{
+    size_t have = inbound->end - inbound->start;
+    if (inbound->is_skipping) *header = inbound->skipped;
+    else if (inbound->is_segmented && inbound->whole != NULL && inbound->whole_len >= FRAME_HEADER)
+        *header = frame_header_decode(inbound->whole->bytes);
+    else if (!inbound->is_segmented && have >= FRAME_HEADER)
+        *header = frame_header_decode(inbound->block->bytes + inbound->start);
+    else return false;
+    if (inbound->is_lz4 && !inbound->is_segmented) header->flags &= (uint8_t)~FRAME_COMPRESSED;
+    return true;
+}
+
 /* A segment's payload: bytes [start, end) of a block. */
 struct payload {
     struct block *block;

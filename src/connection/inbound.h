@@ -47,6 +47,8 @@ void inbound_received(struct inbound *inbound, size_t len);
  * do); once its bytes have passed it comes as a whole frame without a body and without a block. */
 enum { INBOUND_TOO_LARGE = 2 };
 int inbound_next(struct inbound *inbound, struct inbound_frame *frame, struct failure *failure);
+/* Whether a frame has begun to arrive and is not whole, and its header, as far as it is known. */
+bool inbound_begun(const struct inbound *inbound, struct frame_header *header);
 /* No more secrets come: overwrites what was handed on. */
 void inbound_end_secrets(struct inbound *inbound);
 /* From here on bytes are v5 segments. */
