@@ -134,14 +134,16 @@ void bench_answered(void *arg, const struct cqlua_result *result, const struct c
     question->worst = bench_read(result);
 }
 
-void bench_ask(struct bench *bench, struct question *question, const char *text, int32_t timeout_ms)
+int64_t bench_ask(struct bench *bench, struct question *question, const char *text, int32_t timeout_ms)
 {
     struct cqlua_statement st;
     cqlua_statement_init_text(&st, text);
     st.options.timeout_ms = timeout_ms;
     st.options.idempotent = CQLUA_NO;
-    assert_true(cqlua_execute(bench->session, &st, bench_answered, question) > 0);
+    int64_t id = cqlua_execute(bench->session, &st, bench_answered, question);
+    assert_true(id > 0);
     cqlua_statement_dispose(&st);
+    return id;
 }
 
 void bench_text(const struct question *question, char text[64])

@@ -46,9 +46,9 @@ struct question {
     int may_have_executed, attempts;
 };
 struct question bench_question(struct bench *bench); /* with a token that no other has */
-/* For cqlua_execute and cqlua_batch_execute. */
+/* For cqlua_execute and cqlua_batch_execute. Asking gives the request's id. */
 void bench_answered(void *arg, const struct cqlua_result *result, const struct cqlua_error *error);
-void bench_ask(struct bench *bench, struct question *question, const char *text, int32_t timeout_ms);
+int64_t bench_ask(struct bench *bench, struct question *question, const char *text, int32_t timeout_ms);
 /* The text of a question, and a prime for it with its token in the one row; `prime` NULL: without anything wrong.
  * Gives the prime's id. */
 void bench_text(const struct question *question, char text[64]);
