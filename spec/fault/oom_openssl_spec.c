@@ -1,5 +1,5 @@
-/* Fault 47: the n-th allocation of OpenSSL fails, for every n, over one life of a session (fault/support/tls_life.h): it ends in a
- * typed error, and never in a server being trusted that is not. ctest: all timeout=600 */
+/* Fault 47: the n-th allocation of OpenSSL fails, for every n, over one life of a session (fault/support/tls_life.h): it ends
+ * in a typed error, and never in a server being trusted that is not. ctest: all timeout=600 */
 #include <stdlib.h>
 
 #include "fault/support/tls_life.h"

@@ -1,5 +1,5 @@
-/* Faults 64 to 69 as a C program meets them: servers that lie before the first request. Opening fails with a typed error that names
- * the node, within its time; without the lie it works. ctest: timeout=120 */
+/* Faults 64 to 69 as a C program meets them: servers that lie before the first request. Opening fails with a typed error that
+ * names the node, within its time; without the lie it works. ctest: timeout=120 */
 #include <stdio.h>
 #include <stdlib.h>
 

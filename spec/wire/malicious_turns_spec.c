@@ -1,5 +1,5 @@
-/* Faults 1 to 17 as a C program meets them: answers that are late, missing, doubled, out of turn or cut off. Each request ends once,
- * with its own answer or a typed error; the next good query works. On v4 and v5, plain and with lz4. */
+/* Faults 1 to 17 as a C program meets them: answers that are late, missing, doubled, out of turn or cut off. Each request ends
+ * once, with its own answer or a typed error; the next good query works. On v4 and v5, plain and with lz4. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -203,7 +203,7 @@ static void fault_12_connections_that_end_behind_a_write(void **state)
     in_every_way(cut_off, 0);
 }
 
-/* --- pages and batches ------------------------------------------------------------------------------------------------------- */
+/* --- pages and batches ------------------------------------------------------------------------------------------------------ */
 
 struct scan {
     struct question question;

@@ -236,6 +236,7 @@ static void accepted(struct connection *connection, int64_t now_us)
 {
     connection->inbound.max_frame = connection->config->max_frame;
     connection->inbound.max_result = connection->config->max_result;
+    connection->inbound.max_held = connection->config->max_held;
     connection->outbound.is_lz4 = connection->is_lz4_offered;
     connection->is_authenticated = connection->authenticator != NULL;
     wipe_sent(connection);
@@ -698,8 +699,9 @@ void connection_feed(struct connection *connection, size_t len, int64_t now_us)
 
 /* --- time ------------------------------------------------------------------------------------------------------------------ */
 
-/* A message that nobody waits for has been arriving for as long as a silent server is given: an answer whose request has timed out,
- * or one over the limit. Its length may be a lie, and everything behind it, heartbeats' answers too, be taken for its bytes. */
+/* A message that nobody waits for has been arriving for as long as a silent server is given: an answer whose request has timed
+ * out, or one over the limit. Its length may be a lie, and everything behind it, heartbeats' answers too, be taken for its
+ * bytes. */
 static bool is_held_up(const struct connection *connection, int64_t now_us)
 {
     const struct connection_config *config = connection->config;

@@ -41,7 +41,7 @@ struct attempt {
     uint32_t bytes_out, bytes_in;  /* of its frames */
     /* the answer, once it is in the queue of answers; the block is a reference */
     uint8_t opcode, flags;
-    uint32_t excess; /* the answer has so many bytes, which is over the limit: there is no body. Else 0 */
+    uint32_t excess; /* the answer has so many bytes, which is over a limit: there is no body. Else 0 */
     struct cqlua_slice body;
     struct block *block;
 };
@@ -85,6 +85,7 @@ struct connection_config {
     bool has_lost_events; /* there were more than LIMIT_EVENTS, or no memory: anything may have changed */
     int64_t heartbeat_interval_us, heartbeat_timeout_us;
     size_t max_frame, max_result; /* bytes of a body; of a result's: not above max_frame */
+    size_t max_held;              /* bytes of `memory`, while anything but a small answer comes in */
     uint32_t max_in_flight;
     struct cqlua_slice username, password; /* base NULL: none. Wiped by their owner */
     struct cqlua_slice authenticators;     /* class names that may get the password besides Cassandra's own, by commas */

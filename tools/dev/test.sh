@@ -37,6 +37,7 @@ say_what_is_skipped() {
     have luarocks || echo "skipped: luarocks is not installed; the rock is not built (its file list is checked)"
     [ -d "$interop_home/jars" ] || echo "skipped: frames exchanged with another codec: no JDK, or its jars could not be fetched"
     [ -f "$interop_home/python/complete" ] || echo "skipped: values exchanged with the Python driver: it could not be fetched"
+    have_i386 || echo "skipped: the specs on 32 bits: gcc-multilib or Debian's i386 libraries could not be had"
     echo "skipped: fuzzing beyond the kept inputs: ./dev fuzz"
     echo "skipped: nginx and other hosts: not there yet"
 }
@@ -86,6 +87,10 @@ test_all() {
     test_cluster || status=1
     dev_build --sanitize || return 1
     run_ctest build-asan -LE check || status=1
+    if fetch_i386; then
+        dev_build_i386 || return 1
+        run_ctest build-i386 -LE 'all|check|interop' || status=1
+    fi
     if have luarocks; then step "build the rock" build_rock || status=1; fi
     return $status
 }

@@ -1,6 +1,6 @@
-/* One life of a session with TLS and a SASL mechanism against a simulated node: connect, prepare, a large answer, a page, a batch,
- * a repair, a lost connection that is made anew with the TLS session of the first. And an allocator of OpenSSL's that fails at a
- * chosen call of the client's: what the node allocates is not counted. */
+/* One life of a session with TLS and a SASL mechanism against a simulated node: connect, prepare, a large answer, a page, a
+ * batch, a repair, a lost connection that is made anew with the TLS session of the first. And an allocator of OpenSSL's that
+ * fails at a chosen call of the client's: what the node allocates is not counted. */
 #ifndef TLS_LIFE_H
 #define TLS_LIFE_H
 
@@ -28,6 +28,8 @@ int tls_life_tear_down(void **state);
 
 /* What is to fail is set between begin and live. */
 void tls_life_begin(struct sim *sim, const struct certificate *certificate);
+/* Opens the session alone; its mechanism answers questions from here on. */
+void tls_life_open(struct sim *sim);
 /* Whatever fails, each request completes with a typed error; with memory again the session works, if it was ever opened. */
 void tls_life_live(struct sim *sim);
 /* Nothing is left, no secret in what was freed either, nor in OpenSSL's queue of errors. */
