@@ -24,7 +24,7 @@ extern "C" {
 #define CQLUA_EXPORT
 #endif
 
-#define CQLUA_VERSION "0.1.0"
+#define CQLUA_VERSION "0.1.0" /* said here and nowhere else */
 
 /* The version of the library that is linked, to compare with CQLUA_VERSION. */
 CQLUA_EXPORT const char *cqlua_version(void);
@@ -60,7 +60,7 @@ enum { CQLUA_OK = 0, CQLUA_NULL = 1, CQLUA_MORE_PAGES = 2 };
     X(NO_MEMORY, 15, no_memory, "out of memory")                                                                             \
     X(INVALID_VALUE, 16, invalid_value, "a value does not fit the column's type")                                            \
     X(TOO_MANY_ROWS, 17, too_many_rows, "more rows than the limit")                                                          \
-    X(INVALID_PAGE_TOKEN, 18, invalid_page_token, "the page token is not one of this query")                                 \
+    X(INVALID_PAGE_TOKEN, 18, invalid_page_token, "the page token is not one of this query with these values")               \
     X(MISUSE, 19, misuse, "the call is wrong: an argument, an index or a name")                                              \
     X(SERVER_ERROR, 100, server_error, "the server failed unexpectedly")                                                     \
     X(PROTOCOL_ERROR, 101, protocol_error, "the server did not understand a message")                                        \
@@ -325,6 +325,8 @@ struct cqlua_options {
     int events;                        /* 1: a queue that the session is opened to gets events (CQLUA_EVENT) */
     cqlua_event_fn *on_event;          /* NULL: none; hears of events, if the session is not opened to a queue */
     void *on_event_arg;
+    struct cqlua_slice paging_secret; /* none: signs page tokens, so that nobody else can make one. 32 random bytes do */
+    int ask_addresses; /* 1: where each node is that the cluster tells of is asked of the opening queue (CQLUA_ASK_ADDRESS) */
 };
 #define cqlua_options_init(options) cqlua_options_init_sized((options), sizeof *(options))
 CQLUA_EXPORT void cqlua_options_init_sized(struct cqlua_options *options, size_t size);
@@ -424,6 +426,7 @@ struct cqlua_call {
     const char *keyspace;                /* NULL: the session's; v5 only. Borrowed until the statement is executed */
     struct cqlua_slice routing_key;      /* where the partition is (cqlua_statement_routing_key); empty: as the values say */
     const char *nodes;                   /* addresses of the nodes that it may go to, in this order, commas between; NULL: any */
+    struct cqlua_slice page_token;       /* cqlua_page_token's, in place of a paging state; base NULL: none. Borrowed likewise */
 };
 
 enum { CQLUA_STATEMENT_VALUES = 256, CQLUA_STATEMENT_SLOTS = 16 };
@@ -651,6 +654,7 @@ enum cqlua_question {
     CQLUA_ASK_SASL,
     CQLUA_ASK_RETRY, /* `error` says how the attempt failed, `tag` is the request's. Not asked about a request that may have been
                         executed and is not idempotent, nor after max_retries; without an answer the default holds */
+    CQLUA_ASK_ADDRESS, /* where `node`, which the cluster says is at `address` and `port`, is for this client (docs/cluster.md) */
 };
 /* Where a SASL exchange stands: the first token is wanted (it may be empty); the server answered with a challenge; the server has
  * accepted, and any token as the answer says that so does the mechanism. */
@@ -667,6 +671,9 @@ struct cqlua_completion {
     const char *authenticator;       /* the server's class that asks */
     struct cqlua_slice challenge;    /* CQLUA_ASK_SASL: what the server said; base NULL: nothing */
     int64_t exchange;                /* the same for all questions of one connection */
+    const char *address;             /* CQLUA_ASK_ADDRESS: "10.0.0.7", of */
+    const struct cqlua_node *node;   /* this node, as the cluster tells of it (not of its being up), and */
+    uint16_t port;                   /* its port */
     struct cqlua_asked *asked;       /* what holds them */
     struct cqlua_result *result;     /* kind CQLUA_RESULT without an error */
     struct cqlua_prepared *prepared; /* kind CQLUA_PREPARED without an error */
@@ -693,6 +700,9 @@ struct cqlua_reply {
     const char *username, *password; /* CQLUA_ASK_CREDENTIALS: NULL username: none, which fails the connection */
     struct cqlua_slice token;        /* CQLUA_ASK_SASL: base NULL: none, which fails the connection */
     enum cqlua_retry retry;          /* CQLUA_ASK_RETRY: at the same node, at the next, not at all, or what the table says */
+    const char *address;             /* CQLUA_ASK_ADDRESS: "203.0.113.7", with a ":port" if need be; NULL: where the cluster says;
+                                        "": it is not known, and the node is left out, or stays where it was connected to */
+    uint16_t port;                   /* 0: that of `address`, else as the cluster says */
 };
 /* Answers a question: 0, or MISUSE if nobody waits for it any more. */
 CQLUA_EXPORT int cqlua_answer(struct cqlua_session *session, int64_t question, const struct cqlua_reply *reply);
@@ -709,6 +719,12 @@ CQLUA_EXPORT int cqlua_result_column(const struct cqlua_result *result, int inde
 CQLUA_EXPORT int cqlua_result_has_more(const struct cqlua_result *result);
 /* Where the next page starts; empty if this is the last. */
 CQLUA_EXPORT struct cqlua_slice cqlua_result_paging_state(const struct cqlua_result *result);
+/* Where the next page of `st` starts, as a text for links ([A-Za-z0-9_-]): of use for the same query with the same values in the
+ * same keyspace only (options.page_token), and only in sessions with the same paging_secret. Without a secret anybody can make
+ * one; with it, it still shows the paging state (keys of a row) to who decodes it. Gives its length, 0 if there is no further
+ * page, or the statement's first error. It is written, with a NUL, where `size` is more than the length. */
+CQLUA_EXPORT int64_t cqlua_page_token(struct cqlua_session *session, struct cqlua_statement *st, struct cqlua_slice paging_state,
+                                      char *out, size_t size);
 CQLUA_EXPORT const char *cqlua_result_coordinator(const struct cqlua_result *result);
 /* 1: applied, 0: not applied (the row holds what is there), -1: not a conditional statement. */
 CQLUA_EXPORT int cqlua_result_applied(const struct cqlua_result *result);

@@ -110,6 +110,10 @@ function auth.sasl(mechanism) end
 ---@field column string? the column of a value that does not fit
 ---@field index integer? of a batch: its entry, from 1
 
+---Where a node is for this client: an address and, if it is another, a port; nothing: where the cluster says. nil and an error:
+---it is not known. It may wait, but not for the session that asks.
+---@alias cqlua.translate fun(address: string, port: integer, node: cqlua.node): string?, any
+
 ---@class cqlua.options.connect
 ---@field contact_points string[]? { "127.0.0.1" }; names or addresses, each with an optional :port
 ---@field local_dc string? whose nodes requests go to; that of the node reached first
@@ -117,6 +121,7 @@ function auth.sasl(mechanism) end
 ---@field load_balancing { remote_dcs: boolean? }? whether requests may go to other data centres when no local node is up
 ---@field nodes { allow: string[]|string|nil, deny: string[]|string|nil }? addresses and networks that nodes may have
 ---@field discovery boolean? false: no other nodes than the contact points
+---@field translate_address cqlua.translate|table<string, string>|nil where nodes that the cluster tells of are for this client
 ---@field port integer? 9042
 ---@field keyspace string?
 ---@field auth cqlua.auth.plain|cqlua.auth.sasl|cqlua.auth.asked|nil
@@ -141,6 +146,7 @@ function auth.sasl(mechanism) end
 ---@field max_memory_bytes integer? 2 GiB, of all that the session holds: a larger answer is `frame_too_large`
 ---@field on_full "wait"|"fail"|nil "wait"
 ---@field allow_plaintext_auth boolean? a password may travel unencrypted beyond loopback
+---@field paging_secret string? signs page tokens, so that nobody else can make one: 32 random bytes, the same in every process
 ---@field require_auth boolean? refuses a server that asks for no authentication although credentials are set
 ---@field log cqlua.log.level|false|(fun(record: cqlua.log.record))|nil "warn", to standard error; a function must not wait
 ---@field authenticators string[]? classes that may get the password besides Cassandra's own
@@ -171,6 +177,7 @@ function auth.sasl(mechanism) end
 ---@field page_size integer?
 ---@field max_rows integer? of result:all()
 ---@field paging_state string?
+---@field page_token string? of result:page_token()
 ---@field idempotent boolean? SELECT is, nothing else unless told
 ---@field tracing boolean?
 ---@field retry "default"|"none"|(fun(err: cqlua.Error, attempt: integer): "same"|"next"|"fail"|nil)|nil
@@ -259,6 +266,12 @@ function result:all(limits) end
 ---@return cqlua.result?
 ---@return cqlua.error?
 function result:next_page() end
+
+---Where the next page starts, as a text for links: of use as `page_token` with the same query and values only. nil if this is
+---the last page; nil, err (`closed`).
+---@return string?
+---@return cqlua.error?
+function result:page_token() end
 
 ---The rows of this page by the value of a column (64-bit integers as text).
 ---@param column string
@@ -498,7 +511,7 @@ function session:on(event, fn) end
 ---@return cqlua.error?
 function session:ready() end
 
----Drains for that many seconds (10 unless given) and closes. Again is harmless.
+---Drains for that many seconds (10 unless given) and closes. Again is harmless. On Lua 5.4 `local db <close> = ...` does it.
 ---@async
 ---@param seconds number?
 ---@return true

@@ -12,7 +12,7 @@ description = {
   labels = { "cassandra", "cql", "database", "async" },
 }
 dependencies = {
-  "lua >= 5.1, < 5.5",
+  "lua >= 5.1, < 5.5, ~= 5.2", -- 5.1: LuaJIT
 }
 external_dependencies = {
   LIBEV = { header = "ev.h", library = "ev" },
@@ -76,12 +76,14 @@ build = {
         "src/cluster/prepared.c",
         "src/cluster/replicas.c",
         "src/cluster/request.c",
+        "src/cluster/rest.c",
         "src/cluster/retry.c",
         "src/cluster/ring.c",
         "src/cluster/route.c",
         "src/cluster/server_error.c",
         "src/cluster/speculation.c",
         "src/cluster/topology.c",
+        "src/cluster/translate.c",
         "src/cluster/warm.c",
         "src/session/ask.c",
         "src/session/batch.c",
@@ -90,6 +92,7 @@ build = {
         "src/session/link.c",
         "src/session/log.c",
         "src/session/options.c",
+        "src/session/page_token.c",
         "src/session/prepare.c",
         "src/session/queue.c",
         "src/session/result.c",
@@ -170,6 +173,7 @@ build = {
     ["cqlua.task"] = "lua/cqlua/task.lua",
     ["cqlua.testing"] = "lua/cqlua/testing.lua",
     ["cqlua.timer"] = "lua/cqlua/timer.lua",
+    ["cqlua.translate"] = "lua/cqlua/translate.lua",
     ["cqlua.types"] = "lua/cqlua/types.lua",
   },
 }

@@ -107,6 +107,7 @@ static void read_options(lua_State *L, int table, struct cqlua_options *opt)
     opt->local_dc = bind_text_field(L, table, "local_dc", NULL);
     opt->local_rack = bind_text_field(L, table, "local_rack", NULL);
     opt->remote_dcs = is_true(L, table, "remote_dcs");
+    opt->ask_addresses = is_true(L, table, "ask_addresses");
     opt->allow_nodes = bind_text_field(L, table, "allow_nodes", NULL);
     opt->deny_nodes = bind_text_field(L, table, "deny_nodes", NULL);
     opt->port = (uint16_t)bind_int_field(L, table, "port", 0);
@@ -117,6 +118,7 @@ static void read_options(lua_State *L, int table, struct cqlua_options *opt)
     opt->application_version = bind_text_field(L, table, "application_version", NULL);
     opt->client_id = bind_text_field(L, table, "client_id", NULL);
     opt->server_timestamps = is_true(L, table, "server_timestamps");
+    opt->paging_secret.base = bind_text_field(L, table, "paging_secret", &opt->paging_secret.len);
     opt->events = 1;
     opt->throw_on_overload = is_true(L, table, "throw_on_overload");
 }
@@ -283,7 +285,8 @@ static int session_statement(lua_State *L)
     return 1;
 }
 
-/* fetch(session, statement, paging_state or nil, timeout_ms or nil, as_page): sends it again, from there on. */
+/* fetch(session, statement, paging_state or nil, timeout_ms or nil, as_page): sends it again, from there on (nil: from where its
+ * options say). */
 static int session_fetch(lua_State *L)
 {
     struct bind_session *session = bind_check_open(L);
@@ -293,11 +296,33 @@ static int session_fetch(lua_State *L)
     int results;
     if (session == NULL) return 2;
     lua_settop(L, 5);
+    if (state != NULL) statement->st.options.page_token = (struct cqlua_slice){NULL, 0}; /* it has served */
     statement->st.options.paging_state = (struct cqlua_slice){state, state != NULL ? len : 0};
     statement->refs++;
     results = submit(L, session, statement, lua_toboolean(L, 5), 4);
     statement->st.options.paging_state = (struct cqlua_slice){NULL, 0};
     return results;
+}
+
+/* page_token(session, statement, paging_state): the text; or nil, err. */
+static int session_page_token(lua_State *L)
+{
+    struct bind_session *session = bind_check_open(L);
+    struct bind_statement *statement = bind_check_statement(L, 2);
+    struct cqlua_slice state;
+    int64_t len;
+    char *text;
+    state.base = luaL_checklstring(L, 3, &state.len);
+    if (session == NULL) return 2;
+    len = cqlua_page_token(session->session, &statement->st, state, NULL, 0);
+    if (len > 0) {
+        text = bind_new_userdata(L, (size_t)len + 1);
+        len = cqlua_page_token(session->session, &statement->st, state, text, (size_t)len + 1);
+        if (len > 0) lua_pushlstring(L, text, (size_t)len);
+    }
+    if (len > 0) return 1;
+    bind_push_code(L, (int)len);
+    return bind_failed(L);
 }
 
 int bind_submitted(lua_State *L, struct bind_queue *queue, uint32_t tag, int64_t id, const struct cqlua_error *error)
@@ -380,6 +405,13 @@ static int session_answer_retry(lua_State *L)
     return answer(L, &reply);
 }
 
+/* answer_address(session, question, address, port): address nil means as told, "" that it is not known; port nil: the same. */
+static int session_answer_address(lua_State *L)
+{
+    struct cqlua_reply reply = {.address = luaL_optstring(L, 3, NULL), .port = (uint16_t)luaL_optinteger(L, 4, 0)};
+    return answer(L, &reply);
+}
+
 /* answer_token(session, question, token): nil means none. */
 static int session_answer_token(lua_State *L)
 {
@@ -452,7 +484,7 @@ static int session_free(lua_State *L)
 
 static void set_count(lua_State *L, const char *field, uint64_t count)
 {
-    bind_set_number(L, field, (lua_Number)count);
+    bind_set_whole(L, field, (int64_t)count);
 }
 
 static int session_count(lua_State *L)
@@ -559,7 +591,7 @@ static int session_routing_key(lua_State *L)
 static int session_schema_revision(lua_State *L)
 {
     struct bind_session *session = bind_check_session(L, 1);
-    lua_pushnumber(L, session->session != NULL ? (lua_Number)cqlua_session_schema_revision(session->session) : 0);
+    bind_push_whole(L, session->session != NULL ? (int64_t)cqlua_session_schema_revision(session->session) : 0);
     return 1;
 }
 
@@ -586,11 +618,13 @@ static const luaL_Reg functions[] = {
     {"submit_text", session_submit_text},
     {"statement", session_statement},
     {"fetch", session_fetch},
+    {"page_token", session_page_token},
     {"prepare", session_prepare},
     {"use", session_use},
     {"cancel", session_cancel},
     {"answer", session_answer},
     {"answer_token", session_answer_token},
+    {"answer_address", session_answer_address},
     {"answer_retry", session_answer_retry},
     {"session_warning", session_warning},
     {NULL, NULL},

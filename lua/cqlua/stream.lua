@@ -20,7 +20,7 @@ local M = {}
 
 local CHUNK = 128 -- rows built at once
 
-local Stream = { __name = "cqlua.stream", __metatable = "locked" }
+local Stream = { __name = "cqlua.stream", __metatable = "locked", __close = group.close_now }
 local methods = {}
 
 Stream.__index = setmetatable(methods, {
@@ -275,6 +275,7 @@ local function result_of(self, page)
   local rows, err = result.of_page(page.page, page.shape)
   if not rows then return nil, err end
   getmetatable(rows).number = self._number
+  result.of_session(rows, self._db)
   return rows
 end
 

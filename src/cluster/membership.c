@@ -74,11 +74,23 @@ static struct ring *number_nodes(struct cluster *cluster, const struct topology 
     return ring;
 }
 
-/* Other partitioners than Murmur3 have tokens that are not known here. */
+/* Other partitioners than Murmur3 have tokens that are not known here: without a ring every node is as good as another. */
+static bool has_known_tokens(struct cluster *cluster, const struct topology *topology)
+{
+    if (topology_has_murmur3(topology)) return true;
+    if (topology->partitioner != NULL && !cluster->is_partitioner_told)
+        log_at(cluster, CQLUA_LOG_WARN, NULL,
+               "the cluster's partitioner is %.100s, only Murmur3Partitioner is known: requests go to the nodes in turns, "
+               "not to replicas",
+               topology->partitioner->chars);
+    cluster->is_partitioner_told = true;
+    return false;
+}
+
 static void make_ring(struct cluster *cluster, const struct topology *topology)
 {
     forget_numbers(cluster);
-    if (!topology_has_murmur3(topology) || cluster->nodes_count == 0) return;
+    if (!has_known_tokens(cluster, topology) || cluster->nodes_count == 0) return;
     cluster->by_number = memory_zero(cluster->memory, cluster->nodes_count * sizeof(struct plan_node *));
     if (cluster->by_number == NULL) return;
     cluster->by_number_count = cluster->nodes_count;
@@ -135,19 +147,25 @@ static bool is_taken(const struct topology *topology, const struct node *node)
  * there. nodes_arrange connects it. */
 static void move(struct node *node, const struct topology *topology, const struct peer *peer)
 {
-    struct cluster *cluster = node->cluster;
     if (peer->is_local || address_equal(&node->address, &peer->address)) return;
     if (node->ready_count > 0 && !is_taken(topology, node)) return;
-    char name[ADDRESS_TEXT];
-    address_text(&peer->address, name);
-    struct text *text = text_new(cluster->memory, slice_of(name));
-    if (text == NULL) return;
-    text_unref(node->name);
-    node->name = text;
     node->address = peer->address;
     node->failures = 0;
     node->is_refused = false;
     pool_drain(node);
+}
+
+/* What the cluster calls it, or where it is: without memory, what it was called before. */
+static void show(struct node *node, const struct cqlua_address *told)
+{
+    char name[ADDRESS_TEXT];
+    if (address_equal(&node->told, told)) return;
+    address_text(told, name);
+    struct text *text = text_new(node->cluster->memory, slice_of(name));
+    if (text == NULL) return;
+    text_unref(node->name);
+    node->name = text;
+    node->told = *told;
 }
 
 static void apply_peer(struct cluster *cluster, const struct topology *topology, const struct peer *peer, struct node *asked)
@@ -158,6 +176,7 @@ static void apply_peer(struct cluster *cluster, const struct topology *topology,
     if (node == NULL) return; /* no memory, or too many nodes */
     bool is_new = !node->has_host_id;
     move(node, topology, peer);
+    show(node, cluster->options.translates ? &peer->told : &node->address);
     memcpy(node->host_id, peer->host_id, HOST_ID);
     node->has_host_id = node->is_told = true;
     keep(&node->dc, peer->dc);

@@ -42,7 +42,9 @@ static int copy_texts(struct cqlua_session *session)
         *texts[i].to = text_new(session->memory, slice_of(texts[i].from));
         if (*texts[i].to == NULL) return CQLUA_ENO_MEMORY;
     }
-    return 0;
+    if (options->paging_secret.base == NULL) return 0;
+    session->paging_secret = text_new(session->memory, options->paging_secret);
+    return session->paging_secret == NULL ? CQLUA_ENO_MEMORY : 0;
 }
 
 /* A random UUID, unless the user gave another name. */
@@ -138,7 +140,8 @@ static int init_cluster(struct cqlua_session *session, struct cqlua_transport *t
                                       .connections_max = (uint32_t)options->connections_max,
                                       .uses_server_timestamps = options->server_timestamps != 0,
                                       .log_level = session_log_level(session),
-                                      .has_discovery = options->discovery != CQLUA_NO};
+                                      .has_discovery = options->discovery != CQLUA_NO,
+                                      .translates = options->ask_addresses != 0};
     cluster_init(&session->cluster, session->memory, transport, &cluster, seed, 0);
     map_init(&session->cache, session->memory, random_next(&session->cluster.random));
     map_init(&session->preparing, session->memory, 0); /* it uses the cache's hashes */
@@ -153,9 +156,10 @@ static void free_texts(struct cqlua_session *session)
 {
     text_wipe(session->username);
     text_wipe(session->password);
+    text_wipe(session->paging_secret);
     struct text **texts[] = {&session->username,     &session->password,         &session->authenticators,
                              &session->sasl_classes, &session->application_name, &session->application_version,
-                             &session->client_id,    &session->keyspace};
+                             &session->client_id,    &session->keyspace,         &session->paging_secret};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         text_unref(*texts[i]);
         *texts[i] = NULL;
@@ -204,7 +208,7 @@ int session_open(struct cqlua_session **opened, const struct cqlua_options *opti
     struct failure failure;
     *opened = NULL;
     int rc = options_resolve(&resolved, options, &failure);
-    bool is_asking = resolved.ask_credentials || resolved.sasl_authenticators != NULL;
+    bool is_asking = resolved.ask_credentials || resolved.sasl_authenticators != NULL || resolved.ask_addresses;
     if (rc == 0 && is_asking && queue == NULL) rc = CQLUA_EMISUSE; /* nobody could answer */
     if (rc != 0) return rc;
     struct cqlua_session *session = session_new(allocator);
