@@ -142,7 +142,7 @@ static void all_sockets_ready_in_one_wait_are_read_before_one_turn(void **state)
     assert_int_equal(session.turns, turns + 1);
 }
 
-static void after_a_stall_sockets_are_read_before_deadlines_fire(void **state)
+static void fault_46_after_a_stall_sockets_are_read_before_deadlines_fire(void **state)
 {
     struct reader reader;
     int ends[2];
@@ -264,7 +264,7 @@ int main(void)
         SPEC(a_step_sends_before_it_sleeps_and_does_not_sleep_when_it_handled_something),
         SPEC(a_deadline_is_met_soon_after_its_time),
         SPEC(all_sockets_ready_in_one_wait_are_read_before_one_turn),
-        SPEC(after_a_stall_sockets_are_read_before_deadlines_fire),
+        SPEC(fault_46_after_a_stall_sockets_are_read_before_deadlines_fire),
         SPEC(a_turn_is_made_before_the_users_loop_sleeps),
         SPEC(the_users_loop_ends_when_everything_is_closed),
         SPEC(a_stale_timer_does_not_keep_the_users_loop),
