@@ -46,9 +46,24 @@ function(cqlua_add_test name kind file)
   endif()
 endfunction()
 
+# What is named after libuv is linked with it; where there is none, FILES is left without it.
+function(cqlua_without_libuv files)
+  if(NOT libuv_FOUND)
+    list(FILTER ${files} EXCLUDE REGEX "libuv")
+    set(${files} ${${files}} PARENT_SCOPE)
+  endif()
+endfunction()
+
+function(cqlua_link_libuv target)
+  if(target MATCHES "libuv")
+    target_link_libraries(${target} PRIVATE PkgConfig::libuv)
+  endif()
+endfunction()
+
 # --- C specs --------------------------------------------------------------------------------------------------------------
 foreach(kind unit sim wire regress hosts fault)
   file(GLOB specs CONFIGURE_DEPENDS spec/${kind}/*_spec.c)
+  cqlua_without_libuv(specs)
   file(GLOB support CONFIGURE_DEPENDS spec/support/*.c spec/${kind}/support/*.c)
   if(kind MATCHES "^(sim|regress|fault)$") # the simulation; unit specs define neighbours themselves, which it would meet
     file(GLOB simulation CONFIGURE_DEPENDS spec/sim/support/*.c)
@@ -74,6 +89,7 @@ foreach(kind unit sim wire regress hosts fault)
     target_include_directories(${kind}_${name} PRIVATE src spec)
     # The archive, not the objects: only what a spec uses is linked, and a spec may define a layer's neighbours itself.
     target_link_libraries(${kind}_${name} PRIVATE cqlua_static PkgConfig::cmocka $<$<BOOL:${support}>:${kind}_support>)
+    cqlua_link_libuv(${kind}_${name})
     cqlua_compile_options(${kind}_${name})
     set_target_properties(${kind}_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/spec)
     cqlua_add_test(${kind}.${name} ${kind} ${spec} $<TARGET_FILE:${kind}_${name}>)
@@ -122,21 +138,33 @@ if(luajit_program)
   endforeach()
 endif()
 
-# The public headers, as a C++ program includes them.
-find_program(cxx_program NAMES c++ g++ clang++)
-if(cxx_program)
-  cqlua_add_test(check.headers_cxx check spec/unit/headers.cc ${cxx_program} -std=c++17 -Wall -Wextra -Wpedantic -Wconversion
-                 -Werror -fsyntax-only -Iinclude spec/unit/headers.cc)
+# The public headers, as a C++ program includes them, and one that uses both adapters.
+include(CheckLanguage)
+check_language(CXX)
+if(CMAKE_CXX_COMPILER)
+  cqlua_add_test(check.headers_cxx check spec/unit/headers.cc ${CMAKE_CXX_COMPILER} -std=c++17 -Wall -Wextra -Wpedantic
+                 -Wconversion -Werror -fsyntax-only -Iinclude spec/unit/headers.cc)
+endif()
+if(CMAKE_CXX_COMPILER AND have_library AND libuv_FOUND)
+  enable_language(CXX)
+  add_executable(example_hello_cc examples/hello.cc)
+  target_compile_features(example_hello_cc PRIVATE cxx_std_17)
+  target_compile_options(example_hello_cc PRIVATE -Wall -Wextra -Wpedantic $<$<BOOL:${CQLUA_WERROR}>:-Werror>
+                         $<$<BOOL:${CQLUA_SANITIZE}>:${cqlua_sanitizers}>)
+  target_link_options(example_hello_cc PRIVATE $<$<BOOL:${CQLUA_SANITIZE}>:${cqlua_sanitizers}>)
+  target_link_libraries(example_hello_cc PRIVATE cqlua_shared cqlua::libev PkgConfig::libuv)
 endif()
 
 # --- examples and the benchmark program ---------------------------------------------------------------------------------------
 file(GLOB examples CONFIGURE_DEPENDS examples/*.c)
+cqlua_without_libuv(examples)
 file(GLOB bench_client CONFIGURE_DEPENDS bench/client.c)
 if(have_library)
   foreach(example IN LISTS examples)
     get_filename_component(name ${example} NAME_WE)
     add_executable(example_${name} ${example})
     target_link_libraries(example_${name} PRIVATE cqlua_shared cqlua::libev)
+    cqlua_link_libuv(example_${name})
     cqlua_compile_options(example_${name})
   endforeach()
   if(bench_client)

@@ -1,0 +1,41 @@
+-- The examples in C and C++ on loops of their own, against a server in this process.
+local run = require "spec.hosts.support.program"
+local testing = require "cqlua.testing"
+
+local build = os.getenv "CQLUA_BUILD"
+
+local function exists(path)
+  local file = io.open(path)
+  return file and file:close()
+end
+
+-- What the program says when it asks for this.
+local function said_by(program, arguments, text, prime)
+  local path = ("%s/example_%s"):format(build, program)
+  if not exists(path) then return nil end
+  local server = testing.server()
+  server:prime(text, prime)
+  local output, status = run(("'%s' %s %s"):format(path, arguments, server.contact_points[1]))
+  assert.equal(0, status, output)
+  assert.equal(0, server:node(1):connections())
+  return output, server:count(text)
+end
+
+describe("the examples", function()
+  it("libuv, in C, submits from a timer of its own, and its loop ends when the session has closed", testing.async(function()
+    local text = "SELECT toTimestamp(now()) FROM system.local"
+    local output, count = said_by("libuv", "", text, { columns = { { "t", "timestamp" } }, rows = { { 1700000000123 } } })
+    if not output then return pending "there is no libuv: example_libuv was not built" end
+    assert.equal(("the cluster's time: 1700000000123 ms\n"):rep(3):sub(1, -2), output)
+    assert.equal(3, count)
+  end, 60))
+
+  for _, loop in ipairs { "libev", "libuv" } do
+    it("hello, in C++, runs on " .. loop, testing.async(function()
+      local text = "SELECT release_version FROM system.local"
+      local output = said_by("hello_cc", loop, text, { columns = { { "release_version", "text" } }, rows = { { "5.0.5" } } })
+      if not output then return pending "there is no C++ compiler or no libuv: example_hello_cc was not built" end
+      assert.equal("Cassandra 5.0.5", output)
+    end, 60))
+  end
+end)
