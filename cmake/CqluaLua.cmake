@@ -6,7 +6,7 @@ function(cqlua_lua_module target folder include_dirs)
   add_library(${target} MODULE ${bind_sources})
   target_include_directories(${target} PRIVATE lua/bind)
   target_include_directories(${target} SYSTEM PRIVATE ${include_dirs})
-  target_link_libraries(${target} PRIVATE cqlua_shared)
+  target_link_libraries(${target} PRIVATE cqlua_shared cqlua::libev)
   cqlua_compile_options(${target} STRICT)
   set_target_properties(${target} PROPERTIES PREFIX "" SUFFIX ".so" OUTPUT_NAME core
                         LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/${folder}/cqlua)

@@ -166,6 +166,8 @@ struct cqlua_loop_hooks {
     /* Optional: this process was forked from the one that made the loop. What the kernel keeps of the loop (an epoll descriptor)
      * is shared with the parent: make a new one before anything is watched or stopped. */
     void (*forked)(void *host);
+    /* Optional: the descriptor that is readable while anything that is watched is ready (cqlua_loop_fd), or -1. */
+    int (*fd)(void *host);
 };
 
 /* A loop driven by a host's hooks. NULL if out of memory. `allocator` may be NULL (malloc). */
@@ -175,13 +177,21 @@ CQLUA_EXPORT struct cqlua_loop *cqlua_loop_on(const struct cqlua_loop_hooks *hoo
 CQLUA_EXPORT void cqlua_loop_ready(struct cqlua_loop *loop, void *key, int events);
 CQLUA_EXPORT void cqlua_loop_turn(struct cqlua_loop *loop);
 
-/* A loop of its own (libev's, made for this loop alone). NULL if out of memory. */
+/* A loop with a poll set of its own, for a program that owns no event loop, or whose loop can wait for one descriptor. NULL if
+ * out of memory or of descriptors. */
 CQLUA_EXPORT struct cqlua_loop *cqlua_loop_new(void);
 /* Runs until every session of the loop is closed. 0, or CQLUA_EUNSUPPORTED where the host owns the loop. */
 CQLUA_EXPORT int cqlua_loop_run(struct cqlua_loop *loop);
-/* One turn: waits wait_ms at most (negative: until something happens), handles what is ready, sends what was submitted.
- * budget_us bounds the work (0: no bound). Gives the number of completions handled or a negative code. */
+/* One turn: waits wait_ms at most (negative: until something happens), handles what is ready, sends what was submitted, also by
+ * callbacks. budget_us bounds the work (0: no bound): it returns at the budget plus at most one read and one callback, and what
+ * is left comes first in the next step. Gives the number of completions handled or a negative code. */
 CQLUA_EXPORT int cqlua_loop_step(struct cqlua_loop *loop, int wait_ms, int64_t budget_us);
+/* For a program that sleeps elsewhere: wait until the descriptor is readable, for timeout_ms at most (poll(2)'s: 0, do not sleep;
+ * negative: for ever), then make a step. The timeout is 0 when something was submitted or left over, so ask for it last thing
+ * before sleeping. It covers every deadline; the descriptor alone does not. The descriptor stays the same, is the loop's to
+ * close, and is another in a forked child; -1: there is none (no epoll on this system, or a loop that the host owns). */
+CQLUA_EXPORT int cqlua_loop_fd(struct cqlua_loop *loop);
+CQLUA_EXPORT int cqlua_loop_timeout_ms(struct cqlua_loop *loop);
 /* The loop's monotonic clock in microseconds, as read at its last turn; and read now. */
 CQLUA_EXPORT int64_t cqlua_loop_now(struct cqlua_loop *loop);
 CQLUA_EXPORT int64_t cqlua_loop_clock(struct cqlua_loop *loop);

@@ -1,5 +1,6 @@
-/* The loop that cqlua owns, for hosts without one of their own. */
+/* The loops that a Lua state's sessions run on: libev's, or a poll set that stands behind one descriptor. */
 #include "bind.h"
+#include "libev_loop.h"
 
 #include <stdlib.h>
 
@@ -16,20 +17,30 @@ struct bind_loop *bind_check_loop(lua_State *L, int index)
     return *held;
 }
 
-static int loop_new(lua_State *L)
+static int push_loop(lua_State *L, struct cqlua_loop *made)
 {
     struct bind_loop **held = bind_new_userdata(L, sizeof *held);
-    struct bind_loop *loop;
     *held = NULL;
     luaL_getmetatable(L, "cqlua.loop");
     lua_setmetatable(L, -2);
-    loop = calloc(1, sizeof *loop);
-    if (loop == NULL) return luaL_error(L, "cqlua: out of memory");
-    loop->refs = 1;
-    loop->loop = cqlua_loop_new();
-    *held = loop;
-    if (loop->loop == NULL) return luaL_error(L, "cqlua: no loop: out of memory or of descriptors");
+    *held = calloc(1, sizeof **held);
+    if (*held == NULL) cqlua_loop_free(made);
+    if (*held == NULL || made == NULL) return luaL_error(L, "cqlua: no loop: out of memory or of descriptors");
+    (*held)->refs = 1;
+    (*held)->loop = made;
     return 1;
+}
+
+/* The loop of cqlua's own host. */
+static int loop_new(lua_State *L)
+{
+    return push_loop(L, bind_libev_loop());
+}
+
+/* A loop that has loop_fd and loop_timeout_ms. */
+static int pollset_new(lua_State *L)
+{
+    return push_loop(L, cqlua_loop_new());
 }
 
 /* loop_step(loop, wait_ms, budget_us): one turn; gives the number of completions, or nil, err. */
@@ -42,6 +53,22 @@ static int loop_step(lua_State *L)
         return bind_failed(L);
     }
     lua_pushinteger(L, rc);
+    return 1;
+}
+
+/* The descriptor that is readable while anything is ready; nil: there is none. */
+static int loop_fd(lua_State *L)
+{
+    int fd = cqlua_loop_fd(bind_check_loop(L, 1)->loop);
+    if (fd < 0) return 0;
+    lua_pushinteger(L, fd);
+    return 1;
+}
+
+/* How long one may sleep; negative: for ever. */
+static int loop_timeout_ms(lua_State *L)
+{
+    lua_pushinteger(L, cqlua_loop_timeout_ms(bind_check_loop(L, 1)->loop));
     return 1;
 }
 
@@ -61,7 +88,13 @@ static int loop_gc(lua_State *L)
 }
 
 static const luaL_Reg metamethods[] = {{"__gc", loop_gc}, {NULL, NULL}};
-static const luaL_Reg functions[] = {{"loop_new", loop_new}, {"loop_step", loop_step}, {"loop_now", loop_now}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"loop_new", loop_new},
+                                     {"pollset_new", pollset_new},
+                                     {"loop_step", loop_step},
+                                     {"loop_fd", loop_fd},
+                                     {"loop_timeout_ms", loop_timeout_ms},
+                                     {"loop_now", loop_now},
+                                     {NULL, NULL}};
 
 void bind_open_loop(lua_State *L)
 {

@@ -20,7 +20,7 @@ static bool is_child;                 /* this process */
 static int touched;                   /* calls that the parent would feel */
 static unsigned char is_shared[1024]; /* by descriptor: open when the child began, and not closed since */
 
-#pragma GCC visibility push(default) /* libev, in a library of its own, must see them */
+#pragma GCC visibility push(default)
 
 ssize_t send(int fd, const void *bytes, size_t len, int flags)
 {

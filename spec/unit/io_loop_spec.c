@@ -36,8 +36,8 @@ static int no_wait(void *arg, int64_t wait_us)
     return 0;
 }
 
-static const struct cqlua_loop_hooks noting = {note_watch, note_timer, note_defer, note_free, NULL, NULL};
-static const struct cqlua_loop_hooks stepping = {note_watch, note_timer, note_defer, note_free, no_wait, NULL};
+static const struct cqlua_loop_hooks noting = {note_watch, note_timer, note_defer, note_free, NULL, NULL, NULL};
+static const struct cqlua_loop_hooks stepping = {note_watch, note_timer, note_defer, note_free, no_wait, NULL, NULL};
 
 static struct host host;
 static struct cqlua_loop *loop;
