@@ -72,6 +72,13 @@ static int loop_timeout_ms(lua_State *L)
     return 1;
 }
 
+/* Whether nothing can happen there until something is opened or submitted. */
+static int loop_is_idle(lua_State *L)
+{
+    lua_pushboolean(L, cqlua_loop_is_idle(bind_check_loop(L, 1)->loop));
+    return 1;
+}
+
 /* Seconds of its clock, read now. */
 static int loop_now(lua_State *L)
 {
@@ -93,6 +100,7 @@ static const luaL_Reg functions[] = {{"loop_new", loop_new},
                                      {"loop_step", loop_step},
                                      {"loop_fd", loop_fd},
                                      {"loop_timeout_ms", loop_timeout_ms},
+                                     {"loop_is_idle", loop_is_idle},
                                      {"loop_now", loop_now},
                                      {NULL, NULL}};
 
