@@ -35,5 +35,6 @@ local function every(seconds, fn)
 end
 
 require "spec.hosts.support.suite" {
-  name = "cqueues", run = run, every = every, go = go, pause = cqueues.sleep, kill = function(own) own:close() end,
+  name = "cqueues", run = run, every = every, has_callbacks = true, go = go, pause = cqueues.sleep,
+  kill = function(own) own:close() end,
 }

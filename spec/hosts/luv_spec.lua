@@ -42,4 +42,6 @@ local function pause(seconds)
   coroutine.yield()
 end
 
-require "spec.hosts.support.suite" { name = "luv", run = run, every = every, go = go, pause = pause }
+require "spec.hosts.support.suite" {
+  name = "luv", run = run, every = every, has_callbacks = true, go = go, pause = pause,
+}

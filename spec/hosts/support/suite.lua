@@ -4,6 +4,7 @@
 --   name      as in cqlua.host.NAME
 --   run(start)  calls start(), which spawns and gives the test's task, and runs the host's loop until it ends by itself
 --   every(seconds, fn)  calls fn from a timer of the host's own, outside any task, until the function it gives is called
+--   has_callbacks       code that `every` calls runs in no coroutine that could wait
 --   go(fn)    runs fn in a coroutine of the host's own, soon; gives what kill(it) takes
 --   pause(seconds)      the host's own way to wait in such a coroutine
 --   kill(started)       sees that it is never resumed
@@ -240,7 +241,19 @@ local function guests(host)
     end)
   end)
 
-  it("raises where nobody could wait, and says what to do", function()
+  it("raises in a generator, and says what to do", function()
+    connected(host, function(db)
+      local ok, err = pcall(coroutine.wrap(function() db:execute "SELECT n" end))
+      assert.is_false(ok)
+      assert.matches("cqlua%.wrap", err)
+      usable(db)
+      assert.equal(3, #cqlua.wrap(function() return db:execute "SELECT n" end)())
+    end)
+  end)
+end
+
+local function callbacks(host)
+  it("raises in a callback, and says what to do", function()
     connected(host, function(db)
       local ok, err, stop
       stop = host.every(0.001, function()
@@ -250,9 +263,6 @@ local function guests(host)
       eventually(function() return ok ~= nil end)
       assert.is_false(ok)
       assert.matches("cqlua%.spawn", err)
-      ok, err = pcall(coroutine.wrap(function() db:execute "SELECT n" end))
-      assert.is_false(ok)
-      assert.matches("cqlua%.wrap", err)
       usable(db)
     end)
   end)
@@ -343,6 +353,7 @@ return function(host)
     tasks(host)
     ends(host)
     if host.every then guests(host) end
+    if host.has_callbacks then callbacks(host) end
     if host.go then coroutines(host) end
     if host.kill then killed(host) end
   end)
