@@ -9,6 +9,9 @@
 --   defer()        sees that M.turn() runs before the host's loop next sleeps, and again by M.due() at the latest
 -- and where cqlua owns the loop
 --   run_until(waiter)  turns the loop until wake(waiter), from outside any task
+-- and where it can be driven a step at a time
+--   drive(seconds)     what cqlua.step does; or nil and why not
+--   adopt(handle)      goes on with the loop of an adopted session; false: it cannot
 -- A host whose threads are its own also has
 --   start(body, task)  runs body(task) in a new thread, soon
 --   may_wait()         whether a coroutine that is no task, and runs now, is resumed by the host and may wait; else it is
@@ -36,6 +39,8 @@ local active -- the task whose code runs now, nil while the scheduler runs
 local sources = {}
 local unjoined = {} -- failed tasks that nobody joined, with the timer of their report
 local last_trace
+local is_stepping = false -- within M.step
+local bound = false -- when the present step is to end; false: whenever
 local WAIT = {} -- what a generator of cqlua.wrap yields while it waits
 local NOTHING = { n = 0 }
 
@@ -72,9 +77,10 @@ function M.host()
   return host
 end
 
--- `drain()` runs once a turn and wakes who has an answer; `busy()` tells whether answers are still to come.
-function M.add_source(drain, busy)
-  sources[#sources + 1] = { drain = drain, busy = busy }
+-- A source brings answers: `drain()` runs once a turn and wakes who has one; `is_busy()` tells whether answers are still to
+-- come, `has_more()` whether some have come and drain() had no time for them.
+function M.add_source(source)
+  sources[#sources + 1] = source
 end
 
 -- The host's loop calls it once a turn: fires timers and wakes who has an answer.
@@ -93,10 +99,31 @@ end
 function M.is_stuck()
   if timers:due() then return false end
   for index = 1, #sources do
-    if sources[index].busy() then return false end
+    if sources[index].is_busy() then return false end
   end
   return true
 end
+
+-- True if another turn() has work at once.
+function M.has_more()
+  for index = 1, #sources do
+    if sources[index].has_more() then return true end
+  end
+  return M.due() == 0
+end
+
+-- Steps -------------------------------------------------------------------------------------------
+
+-- When the present step is to end; nil: whenever.
+function M.bounded_until()
+  return bound or nil
+end
+
+-- True once the time of the present step is up.
+local function is_spent()
+  return bound and host.now() >= bound
+end
+M.is_spent = is_spent
 
 -- Waiting -----------------------------------------------------------------------------------------
 
@@ -168,6 +195,16 @@ local function enter()
   return task
 end
 M.enter = enter
+
+-- What takes long in a task lets the others and the host go on, in a step whose time is up: gives the error that a wait
+-- would raise.
+function M.give_way()
+  local task = tasks[running()]
+  if not task then return nil end -- a coroutine of the user's own
+  wake(task)
+  wait(task)
+  return task.alarm and interrupted(task) or nil
+end
 
 function M.now()
   return M.host().now()
@@ -472,6 +509,22 @@ end
 local function main_outcome(task)
   if task.state == "done" and task.results.n == 0 then return true end
   return outcome(task)
+end
+
+-- One step of the loop, for a program that ticks: reads what has arrived, resumes who has an answer, sends what they
+-- submitted, and never sleeps. When so many seconds have passed (nil: no bound) the rest is left for the next step. Gives the
+-- number of completions, and whether more is left.
+function M.step(seconds)
+  if seconds ~= nil then check_seconds(seconds, "step") end
+  if active or tasks[running()] or root.waiting then errors.misuse "step: the loop is running already: it resumes tasks itself" end
+  if is_stepping then errors.misuse "step: the loop is in a step already" end
+  if not M.host().drive then errors.misuse("step: host '%s' makes its own turns", host.name) end
+  is_stepping, bound = true, seconds and host.now() + seconds or false
+  local ok, handled, more = pcall(host.drive, seconds)
+  is_stepping, bound = false, false
+  if not ok then error(handled, 0) end
+  if not handled then errors.misuse("step: %s", more) end
+  return handled, more
 end
 
 -- Runs main(...) as the first task, and the loop until it has ended: gives what it returned (true if nothing),

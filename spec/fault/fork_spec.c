@@ -248,6 +248,8 @@ static void fault_42_a_child_that_frees_at_once(void **state)
     cqlua_loop_step(client.loop, 0, 0);
     pid_t pid = fork_here();
     if (pid == 0) {
+        CHECK(cqlua_loop_timeout_ms(client.loop) == 0); /* a step is owed: it tells the sessions */
+        CHECK(!is_shared[cqlua_loop_fd(client.loop)]);
         cqlua_session_free(client.session);
         cqlua_loop_free(client.loop);
         CHECK(client.calls[1].completions == 1 && client.heap.live_blocks == 0 && touched == 0);

@@ -49,6 +49,7 @@ struct cqlua_loop {
     bool again;            /* something was submitted during this turn */
     bool more;             /* the last turn left work undone: the next must not wait */
     bool late;             /* the last turn was put off */
+    bool is_flush;         /* the present turn only sends */
     bool is_forked;        /* this is a child process, and the sessions have not been told yet */
 
     int64_t budget_us;       /* of the present step; 0: no bound */
@@ -345,7 +346,7 @@ static void make_rounds(struct cqlua_loop *loop)
         (void)is_in_child(loop); /* of a callback that forked */
         ring_alarms(loop);
         turn_sessions(loop);
-        dispatch_sessions(loop);
+        if (!loop->is_flush) dispatch_sessions(loop);
         if (!loop->again) return;
         read_clock(loop);
         loop->late = is_late(loop); /* a callback took long: sockets first */
@@ -490,14 +491,37 @@ int cqlua_loop_fd(struct cqlua_loop *loop)
     return loop->hooks.fd == NULL ? -1 : loop->hooks.fd(loop->host);
 }
 
+int64_t loop_sleep_us(const struct cqlua_loop *loop)
+{
+    if (is_owing(loop)) return 0;
+    if (loop->armed_us == INT64_MAX) return -1;
+    int64_t left_us = loop->armed_us - clock_monotonic_us();
+    return left_us > 0 ? left_us : 0;
+}
+
+int loop_milliseconds(int64_t us)
+{
+    if (us < 0) return -1;
+    return us / 1000 < INT_MAX ? (int)((us + 999) / 1000) : INT_MAX;
+}
+
 int cqlua_loop_timeout_ms(struct cqlua_loop *loop)
 {
     leave_parent(loop);
-    if (is_owing(loop)) return 0;
-    if (!loop->has_timer) return -1;
-    int64_t left_us = loop->armed_us - clock_monotonic_us();
-    if (left_us <= 0) return 0;
-    return left_us / 1000 < INT_MAX ? (int)((left_us + 999) / 1000) : INT_MAX;
+    return loop_milliseconds(loop_sleep_us(loop));
+}
+
+int cqlua_loop_flush(struct cqlua_loop *loop)
+{
+    if (loop->in_turn || loop->in_step) return CQLUA_EMISUSE;
+    if (!loop->deferred) return 0;
+    bool has_more = loop->more;
+    uint64_t before = completed(loop);
+    loop->is_flush = true;
+    cqlua_loop_turn(loop);
+    loop->is_flush = false;
+    if (has_more || completed(loop) != before) loop_defer(loop); /* there may be callbacks to call */
+    return 0;
 }
 
 int cqlua_loop_is_idle(const struct cqlua_loop *loop)

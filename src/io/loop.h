@@ -55,6 +55,10 @@ void loop_leave(struct cqlua_loop *loop, struct loop_member *member);
 /* A turn is made before the host's loop next sleeps. */
 void loop_defer(struct cqlua_loop *loop);
 
+/* How long the host may sleep before a turn is due; negative: for ever. And that in whole milliseconds, not too early. */
+int64_t loop_sleep_us(const struct cqlua_loop *loop);
+int loop_milliseconds(int64_t us);
+
 /* The loop's clock as last read: in this wait's first event, or in the present turn. */
 int64_t loop_now_us(const struct cqlua_loop *loop);
 const struct cqlua_allocator *loop_allocator(const struct cqlua_loop *loop);
