@@ -160,7 +160,8 @@ static int loop_timeout_ms(lua_State *L)
 /* Whether nothing can happen there until something is opened or submitted. */
 static int loop_is_idle(lua_State *L)
 {
-    lua_pushboolean(L, cqlua_loop_is_idle(bind_check_loop(L, 1)->loop));
+    struct cqlua_loop *loop = bind_loop_of(bind_check_loop(L, 1));
+    lua_pushboolean(L, loop == NULL || cqlua_loop_is_idle(loop));
     return 1;
 }
 

@@ -339,7 +339,8 @@ local function new(fn, ...)
   local count = select("#", ...)
   local args = count > 0 and { n = count, ... } or nil
   -- Every field that a waiting task uses is named here, so that the table never grows.
-  local task = { co = false, fn = fn, args = args, awake = false, alarm = false, value = false, err = false }
+  local task = { co = false, fn = fn, args = args, awake = false, is_parked = false, alarm = false, value = false,
+    err = false }
   return setmetatable(task, Task)
 end
 
@@ -351,7 +352,7 @@ function M.spawn(fn, ...)
   if owner.start then
     owner.start(body, task)
   else
-    task.co = create(body)
+    task.co, task.is_parked = create(body), true
     tasks[task.co] = task
     owner.wake(task)
   end

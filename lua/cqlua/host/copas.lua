@@ -11,9 +11,9 @@ if not (major and major >= 4) then
     tostring(copas._VERSION or "an unknown version")), 0)
 end
 
-local drive = require "cqlua.drive"
+local driven = require "cqlua.host.driven"
 
-local M = { name = "copas", loop = drive.loop, now = drive.now }
+local M = driven "copas"
 
 local driver -- its coroutine, while there is one
 local gate
@@ -50,7 +50,7 @@ end
 local function new_gate()
   local has_waited, is_closed = false, false
   return {
-    getfd = drive.fd,
+    getfd = M.fd,
     dirty = function() return false end,
     close = function() is_closed = true end,
     receive = function()
@@ -74,9 +74,9 @@ local function run_driver()
   driver = coroutine.running()
   repeat
     is_rung = false
-    drive.step()
-    local is_done = drive.is_idle()
-    if not (is_done or is_rung) then pause(drive.delay()) end
+    M.drive()
+    local is_done = M.is_idle()
+    if not (is_done or is_rung) then pause(M.delay()) end
   until is_done and not is_rung
   driver, is_driven = nil, false
   copas.close(gate)

@@ -6,16 +6,16 @@
 local condition = require "cqueues.condition"
 local cqueues = require "cqueues"
 
-local drive = require "cqlua.drive"
+local driven = require "cqlua.host.driven"
 
 local poll = cqueues.poll
 
-local M = { name = "cqueues", loop = drive.loop, now = drive.now }
+local M = driven "cqueues"
 
 local controller -- where tasks and the driver live
 local is_driven, is_rung = false, false
 local bell = condition.new() -- wakes the driver
-local descriptor = { pollfd = drive.fd, events = "r", timeout = drive.delay }
+local descriptor = { pollfd = M.fd, events = "r", timeout = M.delay }
 
 -- The controller of tasks to come: the one given; else the one that runs at first use; else a new one. It is the
 -- program's to run: `assert(host.controller():loop())`.
@@ -50,8 +50,8 @@ end
 local function run_driver()
   repeat
     is_rung = false
-    drive.step()
-    local is_done = drive.is_idle()
+    M.drive()
+    local is_done = M.is_idle()
     if not (is_done or is_rung) then poll(descriptor, bell) end
   until is_done and not is_rung
   is_driven = false

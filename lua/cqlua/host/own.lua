@@ -23,7 +23,11 @@ return function(name, make_loop)
   end
 
   function M.wait(waiter)
-    return yield(waiter)
+    if not waiter.awake then
+      waiter.is_parked = true
+      yield(waiter)
+    end
+    waiter.awake = false
   end
 
   function M.wake(waiter)
@@ -46,6 +50,14 @@ return function(name, make_loop)
     return count > 0 or at <= last
   end
 
+  -- Who is not parked here runs, or waits for something of the program's own: it finds out when it waits here again.
+  local function resume_parked(waiter)
+    if not (waiter.is_parked and waiter.co) then return end
+    waiter.is_parked = false
+    local ok, err = resume(waiter.co, waiter)
+    if not ok then task.report(err, debug.traceback(waiter.co)) end -- a coroutine of the program's: tasks catch theirs
+  end
+
   -- Resumes, in order, who is left of a round or begins one, until the time of the step is up.
   function M.resume_ready()
     if at > last then
@@ -55,8 +67,7 @@ return function(name, make_loop)
       local waiter = round[at]
       round[at] = nil
       at = at + 1
-      waiter.awake = false
-      if waiter.co then resume(waiter.co, waiter) end
+      resume_parked(waiter)
       if is_spent() then return end
     end
   end

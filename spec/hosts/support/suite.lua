@@ -112,7 +112,7 @@ local function requests(host)
       local seen = {}
       for row in db:stream "SELECT pages" do seen[#seen + 1] = row.n end
       assert.same({ 1, 2, 3, 4, 5 }, seen)
-      for _ in db:stream "SELECT pages" do break end
+      for _ in db:stream "SELECT pages" do break end -- luacheck: ignore 512
       local count = cqlua.assert(db:stream("SELECT pages"):each(2, function() cqlua.sleep(0.001) return true end))
       assert.equal(5, count)
       usable(db)
@@ -308,17 +308,16 @@ local function coroutines(host)
 
   it("lets a task wait for the host as well, where a cancel waits until it is back", function()
     connected(host, function(db)
-      local paused
+      local is_pausing, paused
       local task = cqlua.spawn(function()
         usable(db)
+        is_pausing = true
         host.pause(0.02)
         paused = true
         cqlua.sleep(0)
       end)
-      host.go(function()
-        host.pause(0.001)
-        task:cancel()
-      end)
+      eventually(function() return is_pausing end)
+      task:cancel()
       local _, err = task:join()
       assert.same({ "cancelled", true }, { err.name, paused })
       usable(db)
