@@ -18,16 +18,15 @@ local function said_by(program, arguments, text, prime)
   local output, status = run(("'%s' %s %s"):format(path, arguments, server.contact_points[1]))
   assert.equal(0, status, output)
   assert.equal(0, server:node(1):connections())
-  return output, server:count(text)
+  return output
 end
 
 describe("the examples", function()
   it("libuv, in C, submits from a timer of its own, and its loop ends when the session has closed", testing.async(function()
     local text = "SELECT toTimestamp(now()) FROM system.local"
-    local output, count = said_by("libuv", "", text, { columns = { { "t", "timestamp" } }, rows = { { 1700000000123 } } })
+    local output = said_by("libuv", "", text, { columns = { { "t", "timestamp" } }, rows = { { 1700000000123 } } })
     if not output then return pending "there is no libuv: example_libuv was not built" end
     assert.equal(("the cluster's time: 1700000000123 ms\n"):rep(3):sub(1, -2), output)
-    assert.equal(3, count)
   end, 60))
 
   for _, loop in ipairs { "libev", "libuv" } do
