@@ -60,7 +60,7 @@ enum { CQLUA_OK = 0, CQLUA_NULL = 1, CQLUA_MORE_PAGES = 2 };
     X(NO_MEMORY, 15, no_memory, "out of memory")                                                                             \
     X(INVALID_VALUE, 16, invalid_value, "a value does not fit the column's type")                                            \
     X(TOO_MANY_ROWS, 17, too_many_rows, "more rows than the limit")                                                          \
-    X(INVALID_PAGE_TOKEN, 18, invalid_page_token, "the page token is not one of this query")                                 \
+    X(INVALID_PAGE_TOKEN, 18, invalid_page_token, "the page token is not one of this query with these values")               \
     X(MISUSE, 19, misuse, "the call is wrong: an argument, an index or a name")                                              \
     X(SERVER_ERROR, 100, server_error, "the server failed unexpectedly")                                                     \
     X(PROTOCOL_ERROR, 101, protocol_error, "the server did not understand a message")                                        \
@@ -341,6 +341,7 @@ struct cqlua_options {
     int events;                        /* 1: a queue that the session is opened to gets events (CQLUA_EVENT) */
     cqlua_event_fn *on_event;          /* NULL: none; hears of events, if the session is not opened to a queue */
     void *on_event_arg;
+    struct cqlua_slice paging_secret; /* none: signs page tokens, so that nobody else can make one. 32 random bytes do */
 };
 #define cqlua_options_init(options) cqlua_options_init_sized((options), sizeof *(options))
 CQLUA_EXPORT void cqlua_options_init_sized(struct cqlua_options *options, size_t size);
@@ -446,6 +447,7 @@ struct cqlua_call {
     const char *keyspace;                /* NULL: the session's; v5 only. Borrowed until the statement is executed */
     struct cqlua_slice routing_key;      /* where the partition is (cqlua_statement_routing_key); empty: as the values say */
     const char *nodes;                   /* addresses of the nodes that it may go to, in this order, commas between; NULL: any */
+    struct cqlua_slice page_token;       /* cqlua_page_token's, in place of a paging state; base NULL: none. Borrowed likewise */
 };
 
 enum { CQLUA_STATEMENT_VALUES = 256, CQLUA_STATEMENT_SLOTS = 16 };
@@ -731,6 +733,12 @@ CQLUA_EXPORT int cqlua_result_column(const struct cqlua_result *result, int inde
 CQLUA_EXPORT int cqlua_result_has_more(const struct cqlua_result *result);
 /* Where the next page starts; empty if this is the last. */
 CQLUA_EXPORT struct cqlua_slice cqlua_result_paging_state(const struct cqlua_result *result);
+/* Where the next page of `st` starts, as a text for links ([A-Za-z0-9_-]): of use for the same query with the same values in the
+ * same keyspace only (options.page_token), and only in sessions with the same paging_secret. Without a secret anybody can make
+ * one; with it, it still shows the paging state (keys of a row) to who decodes it. Gives its length, 0 if there is no further
+ * page, or the statement's first error. It is written, with a NUL, where `size` is more than the length. */
+CQLUA_EXPORT int64_t cqlua_page_token(struct cqlua_session *session, struct cqlua_statement *st, struct cqlua_slice paging_state,
+                                      char *out, size_t size);
 CQLUA_EXPORT const char *cqlua_result_coordinator(const struct cqlua_result *result);
 /* 1: applied, 0: not applied (the row holds what is there), -1: not a conditional statement. */
 CQLUA_EXPORT int cqlua_result_applied(const struct cqlua_result *result);

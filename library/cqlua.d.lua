@@ -140,6 +140,7 @@ function auth.sasl(mechanism) end
 ---@field max_result_bytes integer? of one page: a larger one is `frame_too_large`
 ---@field on_full "wait"|"fail"|nil "wait"
 ---@field allow_plaintext_auth boolean? a password may travel unencrypted beyond loopback
+---@field paging_secret string? signs page tokens, so that nobody else can make one: 32 random bytes, the same in every process
 ---@field require_auth boolean? refuses a server that asks for no authentication although credentials are set
 ---@field log cqlua.log.level|false|(fun(record: cqlua.log.record))|nil "warn", to standard error; a function must not wait
 ---@field authenticators string[]? classes that may get the password besides Cassandra's own
@@ -170,6 +171,7 @@ function auth.sasl(mechanism) end
 ---@field page_size integer?
 ---@field max_rows integer? of result:all()
 ---@field paging_state string?
+---@field page_token string? of result:page_token()
 ---@field idempotent boolean? SELECT is, nothing else unless told
 ---@field tracing boolean?
 ---@field retry "default"|"none"|(fun(err: cqlua.Error, attempt: integer): "same"|"next"|"fail"|nil)|nil
@@ -258,6 +260,12 @@ function result:all(limits) end
 ---@return cqlua.result?
 ---@return cqlua.error?
 function result:next_page() end
+
+---Where the next page starts, as a text for links: of use as `page_token` with the same query and values only. nil if this is
+---the last page; nil, err (`closed`).
+---@return string?
+---@return cqlua.error?
+function result:page_token() end
 
 ---The rows of this page by the value of a column (64-bit integers as text).
 ---@param column string

@@ -90,6 +90,7 @@ build = {
         "src/session/link.c",
         "src/session/log.c",
         "src/session/options.c",
+        "src/session/page_token.c",
         "src/session/prepare.c",
         "src/session/queue.c",
         "src/session/result.c",

@@ -124,7 +124,7 @@ struct bind_session {
     struct bind_call defaults;
     uint32_t serial;
     uint8_t is_lent; /* the C program's: a reference, which is never closed or freed here */
-    int shapes; /* registry: a table of shapes by their number */
+    int shapes;      /* registry: a table of shapes by their number */
 };
 
 struct bind_param {

@@ -200,7 +200,7 @@ static const char *keep(char **at, struct kept kept)
 static int call_new(lua_State *L)
 {
     size_t payload_size = 0;
-    struct kept state, keyspace, key, nodes;
+    struct kept state, token, keyspace, key, nodes;
     int32_t payload_count = 0;
     struct bind_call *call;
     char *storage;
@@ -209,10 +209,11 @@ static int call_new(lua_State *L)
     lua_getfield(L, 1, "custom_payload"); /* at 2 */
     if (lua_istable(L, 2)) payload_size = measure_payload(L, 2, &payload_count);
     state = kept_of(L, "paging_state");
+    token = kept_of(L, "page_token");
     keyspace = kept_of(L, "keyspace");
     key = kept_of(L, "routing_key");
     nodes = kept_of(L, "node");
-    call = bind_new_userdata(L, sizeof *call + payload_size + state.len + keyspace.len + key.len + nodes.len + 4);
+    call = bind_new_userdata(L, sizeof *call + payload_size + state.len + token.len + keyspace.len + key.len + nodes.len + 5);
     bind_call_init(call);
     luaL_getmetatable(L, "cqlua.call");
     lua_setmetatable(L, -2);
@@ -225,6 +226,7 @@ static int call_new(lua_State *L)
         storage += payload_size;
     }
     call->call.paging_state = (struct cqlua_slice){keep(&storage, state), state.len};
+    call->call.page_token = (struct cqlua_slice){keep(&storage, token), token.len};
     call->call.routing_key = (struct cqlua_slice){keep(&storage, key), key.len};
     call->call.keyspace = keep(&storage, keyspace);
     call->call.nodes = keep(&storage, nodes);

@@ -444,8 +444,11 @@ static int queue_outstanding(lua_State *L)
 }
 
 static const luaL_Reg metamethods[] = {{"__gc", queue_gc}, {NULL, NULL}};
-static const luaL_Reg functions[] = {
-    {"queue_new", queue_new}, {"take", queue_take}, {"queue_length", queue_length}, {"outstanding", queue_outstanding}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"queue_new", queue_new},
+                                     {"take", queue_take},
+                                     {"queue_length", queue_length},
+                                     {"outstanding", queue_outstanding},
+                                     {NULL, NULL}};
 
 void bind_open_queue(lua_State *L)
 {

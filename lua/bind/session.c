@@ -116,6 +116,7 @@ static void read_options(lua_State *L, int table, struct cqlua_options *opt)
     opt->application_version = bind_text_field(L, table, "application_version", NULL);
     opt->client_id = bind_text_field(L, table, "client_id", NULL);
     opt->server_timestamps = is_true(L, table, "server_timestamps");
+    opt->paging_secret.base = bind_text_field(L, table, "paging_secret", &opt->paging_secret.len);
     opt->events = 1;
     opt->throw_on_overload = is_true(L, table, "throw_on_overload");
 }
@@ -308,7 +309,8 @@ static int session_statement(lua_State *L)
     return 1;
 }
 
-/* fetch(session, statement, paging_state or nil, timeout_ms or nil, as_page): sends it again, from there on. */
+/* fetch(session, statement, paging_state or nil, timeout_ms or nil, as_page): sends it again, from there on (nil: from where its
+ * options say). */
 static int session_fetch(lua_State *L)
 {
     struct bind_session *session = bind_check_open(L);
@@ -318,11 +320,33 @@ static int session_fetch(lua_State *L)
     int results;
     if (session == NULL) return 2;
     lua_settop(L, 5);
+    if (state != NULL) statement->st.options.page_token = (struct cqlua_slice){NULL, 0}; /* it has served */
     statement->st.options.paging_state = (struct cqlua_slice){state, state != NULL ? len : 0};
     statement->refs++;
     results = submit(L, session, statement, lua_toboolean(L, 5), 4);
     statement->st.options.paging_state = (struct cqlua_slice){NULL, 0};
     return results;
+}
+
+/* page_token(session, statement, paging_state): the text; or nil, err. */
+static int session_page_token(lua_State *L)
+{
+    struct bind_session *session = bind_check_open(L);
+    struct bind_statement *statement = bind_check_statement(L, 2);
+    struct cqlua_slice state;
+    int64_t len;
+    char *text;
+    state.base = luaL_checklstring(L, 3, &state.len);
+    if (session == NULL) return 2;
+    len = cqlua_page_token(session->session, &statement->st, state, NULL, 0);
+    if (len > 0) {
+        text = bind_new_userdata(L, (size_t)len + 1);
+        len = cqlua_page_token(session->session, &statement->st, state, text, (size_t)len + 1);
+        if (len > 0) lua_pushlstring(L, text, (size_t)len);
+    }
+    if (len > 0) return 1;
+    bind_push_code(L, (int)len);
+    return bind_failed(L);
 }
 
 int bind_submitted(lua_State *L, struct bind_queue *queue, uint32_t tag, int64_t id, const struct cqlua_error *error)
@@ -629,6 +653,7 @@ static const luaL_Reg functions[] = {
     {"submit_text", session_submit_text},
     {"statement", session_statement},
     {"fetch", session_fetch},
+    {"page_token", session_page_token},
     {"prepare", session_prepare},
     {"use", session_use},
     {"cancel", session_cancel},

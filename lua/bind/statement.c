@@ -54,20 +54,25 @@ static char *keep_text(char *at, const char **text)
     return at + size;
 }
 
+static char *keep_bytes(char *at, struct cqlua_slice *bytes)
+{
+    if (bytes->len > 0) bytes->base = memcpy(at, bytes->base, bytes->len);
+    return at + bytes->len;
+}
+
 /* What is borrowed from the call becomes the statement's own: statements outlive calls. 0, or 1: no memory. */
 static int keep_texts(struct bind_statement *statement)
 {
     struct cqlua_call *options = &statement->st.options;
-    size_t size = options->routing_key.len;
+    size_t size = options->routing_key.len + options->page_token.len;
+    char *at;
     if (options->keyspace != NULL) size += strlen(options->keyspace) + 1;
     if (options->nodes != NULL) size += strlen(options->nodes) + 1;
     if (size == 0) return 0;
     statement->kept = malloc(size);
     if (statement->kept == NULL) return 1;
-    keep_text(keep_text(statement->kept, &options->keyspace), &options->nodes);
-    if (options->routing_key.len == 0) return 0;
-    options->routing_key.base = memcpy(statement->kept + size - options->routing_key.len, options->routing_key.base,
-                                       options->routing_key.len);
+    at = keep_text(keep_text(statement->kept, &options->keyspace), &options->nodes);
+    keep_bytes(keep_bytes(at, &options->routing_key), &options->page_token);
     return 0;
 }
 

@@ -10,8 +10,8 @@ local M = {}
 
 -- What api.md names and this version does not have. As options: refused by name.
 local LATER = {
-  connect = "slow_query paging_secret translate_address",
-  call = "page_token lazy",
+  connect = "slow_query translate_address",
+  call = "lazy",
 }
 LATER.stream = LATER.call .. " max_buffer_bytes"
 
@@ -56,6 +56,11 @@ local function of_type(name)
   end
 end
 local text, flag, fn = of_type "string", of_type "boolean", of_type "function"
+
+local function secret(value)
+  if type(value) == "string" and value ~= "" then return value end
+  return nil, "a string of random bytes"
+end
 
 -- A keyspace as the schema has it.
 local function keyspace(value)
@@ -162,6 +167,7 @@ local CALL = {
   page_size = { count },
   max_rows = { count },
   paging_state = { text },
+  page_token = { text },
   idempotent = { flag },
   tracing = { flag },
   keyspace = { keyspace },
@@ -264,7 +270,7 @@ end
 
 -- What a profile may say: what is not of one call alone.
 local PROFILE = extend(CALL, {})
-for _, name in ipairs { "profile", "paging_state", "routing_key", "timestamp" } do PROFILE[name] = nil end
+for _, name in ipairs { "profile", "paging_state", "page_token", "routing_key", "timestamp" } do PROFILE[name] = nil end
 
 local function profiles(value)
   local checked = {}
@@ -309,6 +315,7 @@ local CONNECT = {
   on_full = { choice, of = { wait = true, fail = true } },
   allow_plaintext_auth = { flag },
   require_auth = { flag },
+  paging_secret = { secret, is_secret = true },
   log = { log },
   authenticators = { words },
   compression = { compression },
@@ -357,6 +364,9 @@ function M.check(specs, given, who)
       errors.misuse("%s: option '%s': %s expected, got %s", who, name, expected, got)
     end
     checked[name] = accepted
+  end
+  if checked.page_token and checked.paging_state then
+    errors.misuse("%s: options 'page_token' and 'paging_state' both say where to start: give one of them", who)
   end
   return checked
 end

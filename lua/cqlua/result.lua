@@ -1,5 +1,5 @@
 -- Results. A result is the plain array of one page's rows; all else is behind its metatable, one for each result:
---   [1] what the core packed (see info.c), [2] the shape, [3] the statement for the next page (if there is one), [4] the session
+--   [1] what the core packed (see info.c), [2] the shape, [3] the statement for the next page (if there is one), [4] its session
 -- and fields that were read once.
 
 local core = require "cqlua.core"
@@ -78,6 +78,11 @@ function M.limit(result, max_rows)
   getmetatable(result).max_rows = max_rows
 end
 
+-- Notes whose result it is, for its page token.
+function M.of_session(result, session)
+  getmetatable(result)[4] = session
+end
+
 -- Notes who can be asked for the trace.
 function M.traced(result, session)
   getmetatable(result).traced_by = session
@@ -99,6 +104,15 @@ end
 -- next.)
 function methods:next_page()
   return next_page(self, meta_of(self, "next_page"))
+end
+
+-- Where the next page starts, as a text for links: of use as `page_token` with the same query and values only. nil if this is
+-- the last page; nil, err (`closed`).
+function methods:page_token()
+  local meta = meta_of(self, "page_token")
+  local state = M.index(self, "paging_state")
+  if not state or not meta[3] then return nil end
+  return core.page_token(meta[4]._core, meta[3], state)
 end
 
 -- The first row of this page, or nil.

@@ -282,6 +282,7 @@ local function result_of(self, page)
   local rows, err = result.of_page(page.page, page.shape)
   if not rows then return nil, err end
   getmetatable(rows).number = self._number
+  result.of_session(rows, self._db)
   return rows
 end
 

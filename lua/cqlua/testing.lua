@@ -452,7 +452,9 @@ local started -- by the test that runs; nil outside M.async
 -- The loop that the client's sessions run on.
 local function own_loop()
   local host = task.host()
-  if not host.loop then misuse("testing.server: host '%s' has no loop of cqlua's for it", host.name) end
+  if not host.loop then
+    misuse("testing.server: it needs a loop of cqlua's own, and host '%s' has none", host.name)
+  end
   return host.loop()
 end
 

@@ -307,6 +307,36 @@ static void C2_prepared_requests_go_to_a_node_that_has_the_partition(void **stat
     for (int i = 0; i < 6; i++) assert_true(sim->nodes[i].executes > 50);
 }
 
+static void tell_everything(struct sim *sim, int count)
+{
+    for (int i = 0; i < count; i++) {
+        struct cqlua_address address = {.bytes = {10, 0, (uint8_t)(i >> 8), (uint8_t)i}, .len = 4, .port = 9042};
+        switch (i % 5) {
+        case 0: sim_tell_status(sim, &address, "UP"); break;
+        case 1: sim_tell_status(sim, &sim->nodes[i % 3].address, "DOWN"); break;
+        case 2: sim_tell_topology(sim, &address, "NEW_NODE"); break;
+        case 3: sim_tell_keyspace(sim); break;
+        default: sim_tell_topology(sim, &sim->nodes[i % 3].address, "REMOVED_NODE"); break;
+        }
+    }
+}
+
+static void C2_another_partitioner_means_turns_and_is_told_once(void **state)
+{
+    struct sim *sim = *state;
+    sim_cluster(sim, 3);
+    for (int i = 0; i < 3; i++) sim->nodes[i].partitioner = "org.apache.cassandra.dht.RandomPartitioner";
+    sim->options.log_level = CQLUA_LOG_WARN;
+    sim_connect(sim, 1);
+    sim_run_for(sim, SECOND);
+    struct cqlua_prepared *statement = prepared(sim);
+    for (int i = 0; i < 90; i++) sim_assert_answer(sim, sim_execute(sim, statement, NULL));
+    for (int i = 0; i < 3; i++) assert_in_range(sim->nodes[i].executes, 29, 31);
+    tell_everything(sim, 3);
+    sim_run_for(sim, 10 * SECOND);
+    assert_int_equal(sim_logged(sim, "the cluster's partitioner is org.apache.cassandra.dht.RandomPartitioner"), 1);
+}
+
 static void C2_replicas_are_those_of_the_local_data_centre(void **state)
 {
     struct sim *sim = *state;
@@ -634,20 +664,6 @@ static void fault_30_a_node_that_does_not_answer_questions_is_not_asked_for_ever
 }
 
 /* --- events ---------------------------------------------------------------------------------------------------------------- */
-
-static void tell_everything(struct sim *sim, int count)
-{
-    for (int i = 0; i < count; i++) {
-        struct cqlua_address address = {.bytes = {10, 0, (uint8_t)(i >> 8), (uint8_t)i}, .len = 4, .port = 9042};
-        switch (i % 5) {
-        case 0: sim_tell_status(sim, &address, "UP"); break;
-        case 1: sim_tell_status(sim, &sim->nodes[i % 3].address, "DOWN"); break;
-        case 2: sim_tell_topology(sim, &address, "NEW_NODE"); break;
-        case 3: sim_tell_keyspace(sim); break;
-        default: sim_tell_topology(sim, &sim->nodes[i % 3].address, "REMOVED_NODE"); break;
-        }
-    }
-}
 
 static void fault_31_a_flood_of_events_leads_to_few_questions(void **state)
 {
@@ -1000,6 +1016,7 @@ int main(void)
         cmocka_unit_test_sim(C1_a_server_without_peers_v2_is_asked_for_peers),
         cmocka_unit_test_sim(C1_more_nodes_than_the_limit_are_left_out),
         cmocka_unit_test_sim(C2_prepared_requests_go_to_a_node_that_has_the_partition),
+        cmocka_unit_test_sim(C2_another_partitioner_means_turns_and_is_told_once),
         cmocka_unit_test_sim(C2_replicas_are_those_of_the_local_data_centre),
         cmocka_unit_test_sim(C2_replicas_in_the_local_rack_come_first),
         cmocka_unit_test_sim(C2_another_replication_of_a_keyspace_is_heard_of),

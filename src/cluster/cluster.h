@@ -135,6 +135,7 @@ struct cluster {
     struct list dead;         /* closed links: freed at the next turn, so that a caller may still look at its own */
     uint32_t links_count;
     struct log log;           /* the owner takes its records, and sets how far the wall clock is ahead */
+    bool is_partitioner_told; /* the log says that it is not known */
     bool is_open_server_told; /* the log says that a server asks for no authentication */
     bool is_unsettled;        /* since requests were last assigned, some may have got somewhere to go, or nowhere any more */
     uint64_t retries, timeouts, speculations; /* counters */

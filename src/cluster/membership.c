@@ -74,11 +74,23 @@ static struct ring *number_nodes(struct cluster *cluster, const struct topology 
     return ring;
 }
 
-/* Other partitioners than Murmur3 have tokens that are not known here. */
+/* Other partitioners than Murmur3 have tokens that are not known here: without a ring every node is as good as another. */
+static bool has_known_tokens(struct cluster *cluster, const struct topology *topology)
+{
+    if (topology_has_murmur3(topology)) return true;
+    if (topology->partitioner != NULL && !cluster->is_partitioner_told)
+        log_at(cluster, CQLUA_LOG_WARN, NULL,
+               "the cluster's partitioner is %.100s, only Murmur3Partitioner is known: requests go to the nodes in turns, "
+               "not to replicas",
+               topology->partitioner->chars);
+    cluster->is_partitioner_told = true;
+    return false;
+}
+
 static void make_ring(struct cluster *cluster, const struct topology *topology)
 {
     forget_numbers(cluster);
-    if (!topology_has_murmur3(topology) || cluster->nodes_count == 0) return;
+    if (!has_known_tokens(cluster, topology) || cluster->nodes_count == 0) return;
     cluster->by_number = memory_zero(cluster->memory, cluster->nodes_count * sizeof(struct plan_node *));
     if (cluster->by_number == NULL) return;
     cluster->by_number_count = cluster->nodes_count;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "protocol/token.h"
+#include "session/page_token.h"
 #include "session/result.h"
 #include "session/session.h"
 
@@ -285,12 +286,42 @@ void call_put_extras(struct call *call, const struct cqlua_call *options, uint8_
     call->request.nodes = strcpy((char *)at + size, options->nodes);
 }
 
+/* What a page token of the statement is tied to. `values` are the encoded ones. */
+static struct page_token_query token_query(const struct cqlua_session *session, const struct cqlua_statement *st,
+                                           struct cqlua_slice values)
+{
+    struct page_token_query query = {.secret = text_slice(session->paging_secret), .values = values};
+    if (st->prepared != NULL) {
+        query.keyspace = text_slice(st->prepared->keyspace);
+        query.text = text_slice(st->prepared->text);
+    } else {
+        query.keyspace = st->options.keyspace != NULL ? slice_of(st->options.keyspace) : text_slice(session->keyspace);
+        query.text = slice(st->text, st->text_len);
+    }
+    return query;
+}
+
+/* Puts the paging state that the options name at `at`. The values are there already. */
+static int put_paging_state(struct call *call, const struct cqlua_statement *st, uint8_t *at)
+{
+    struct query_parameters *parameters = &call->request.parameters;
+    struct cqlua_slice state = st->options.paging_state, token = st->options.page_token;
+    if (token.base != NULL) {
+        struct page_token_query query = token_query(call->session, st, parameters->values);
+        return page_token_read(&query, token, at, &parameters->paging_state);
+    }
+    if (state.len == 0) return 0;
+    memcpy(at, state.base, state.len);
+    parameters->paging_state = slice(at, state.len);
+    return 0;
+}
+
 /* Copies text, values, paging state and payload behind each other. */
 static int copy_inputs(struct call *call, const struct cqlua_statement *st, size_t values_len)
 {
-    struct cqlua_slice state = st->options.paging_state;
+    size_t state_len = st->options.paging_state.len + page_token_room(st->options.page_token.len);
     size_t text_len = st->prepared != NULL ? 0 : st->text_len, extras_len = call_extras_size(&st->options);
-    uint8_t *at = call_inputs(call, text_len + values_len + state.len + extras_len);
+    uint8_t *at = call_inputs(call, text_len + values_len + state_len + extras_len);
     if (at == NULL) return CQLUA_ENO_MEMORY;
     if (text_len > 0) memcpy(at, st->text, text_len);
     if (st->prepared == NULL) call->request.text = slice(at, text_len);
@@ -300,12 +331,8 @@ static int copy_inputs(struct call *call, const struct cqlua_statement *st, size
         call->request.parameters.values = slice(at, values_len);
     }
     at += values_len;
-    if (state.len > 0) {
-        memcpy(at, state.base, state.len);
-        call->request.parameters.paging_state = slice(at, state.len);
-    }
-    call_put_extras(call, &st->options, at + state.len);
-    return 0;
+    call_put_extras(call, &st->options, at + state_len);
+    return put_paging_state(call, st, at);
 }
 
 int call_set_keyspace(struct call *call, const struct cqlua_call *options, bool names_tables)
@@ -330,12 +357,14 @@ static bool payload_is_sane(const struct cqlua_call *options)
 bool call_options_are_sane(const struct cqlua_call *options)
 {
     bool is_way_sane = options->routing_key.len <= LIMIT_NAME && (options->nodes == NULL || strlen(options->nodes) <= LIMIT_NAME);
-    return payload_is_sane(options) && is_way_sane && options->timeout_ms >= 0 && options->timeout_ms <= LIMIT_TIMEOUT &&
-           options->attempt_timeout_ms >= 0 && options->attempt_timeout_ms <= LIMIT_TIMEOUT &&
-           options->consistency <= CQLUA_LOCAL_ONE && options->serial_consistency <= CQLUA_LOCAL_SERIAL &&
-           options->page_size >= -1 && options->max_retries >= -1 && options->max_retries <= LIMIT_MAX_RETRIES &&
-           options->speculation_delay_ms >= -1 && options->speculation_delay_ms <= LIMIT_TIMEOUT &&
-           options->speculation_max >= 0 && options->speculation_max <= LIMIT_MAX_RETRIES;
+    bool is_start_sane = options->paging_state.len == 0 || options->page_token.base == NULL;
+    return payload_is_sane(options) && is_way_sane && is_start_sane && options->timeout_ms >= 0 &&
+           options->timeout_ms <= LIMIT_TIMEOUT && options->attempt_timeout_ms >= 0 &&
+           options->attempt_timeout_ms <= LIMIT_TIMEOUT && options->consistency <= CQLUA_LOCAL_ONE &&
+           options->serial_consistency <= CQLUA_LOCAL_SERIAL && options->page_size >= -1 && options->max_retries >= -1 &&
+           options->max_retries <= LIMIT_MAX_RETRIES && options->speculation_delay_ms >= -1 &&
+           options->speculation_delay_ms <= LIMIT_TIMEOUT && options->speculation_max >= 0 &&
+           options->speculation_max <= LIMIT_MAX_RETRIES;
 }
 
 static struct call *call_of(struct cqlua_session *session, struct cqlua_statement *st, struct cqlua_queue *queue, uint64_t tag,
@@ -352,7 +381,9 @@ static struct call *call_of(struct cqlua_session *session, struct cqlua_statemen
     if (call == NULL) return NULL;
     call_set_options(call, &st->options, st->prepared != NULL ? st->prepared->kind : cql_kind(slice(st->text, st->text_len)));
     call->request.is_conditional = statement_is_conditional(st);
-    if (copy_inputs(call, st, values_len) != 0 || call_set_keyspace(call, &st->options, st->prepared == NULL) != 0) {
+    *rc = copy_inputs(call, st, values_len);
+    if (*rc == 0) *rc = call_set_keyspace(call, &st->options, st->prepared == NULL);
+    if (*rc != 0) {
         call_abandon(call);
         return NULL;
     }
@@ -376,6 +407,35 @@ int64_t cqlua_execute(struct cqlua_session *session, struct cqlua_statement *st,
     call->completion.fn.result = fn;
     call->completion.arg = arg;
     return call_submit(call);
+}
+
+/* --- page tokens ------------------------------------------------------------------------------------------------------------ */
+
+/* As snprintf does it. */
+static int64_t write_token(const struct page_token_query *query, struct cqlua_slice state, char *out, size_t size)
+{
+    size_t len = page_token_size(state.len);
+    if (size <= len) return (int64_t)len;
+    int rc = page_token_write(query, state, out);
+    out[len] = '\0';
+    return rc != 0 ? rc : (int64_t)len;
+}
+
+int64_t cqlua_page_token(struct cqlua_session *session, struct cqlua_statement *st, struct cqlua_slice paging_state, char *out,
+                         size_t size)
+{
+    size_t values_len = 0;
+    int rc = session_accepts(session); /* a closed one has no secret any more */
+    if (rc == 0) rc = statement_check(st, &values_len);
+    if (rc != 0) return rc;
+    if (paging_state.len == 0) return 0;
+    uint8_t *values = values_len == 0 ? NULL : memory_get(session->memory, values_len);
+    if (values_len > 0 && values == NULL) return CQLUA_ENO_MEMORY;
+    if (values_len > 0) statement_gather(st, values);
+    struct page_token_query query = token_query(session, st, slice(values, values_len));
+    int64_t len = write_token(&query, paging_state, out, size);
+    memory_free(session->memory, values, values_len);
+    return len;
 }
 
 /* --- USE ------------------------------------------------------------------------------------------------------------------- */

@@ -42,7 +42,9 @@ static int copy_texts(struct cqlua_session *session)
         *texts[i].to = text_new(session->memory, slice_of(texts[i].from));
         if (*texts[i].to == NULL) return CQLUA_ENO_MEMORY;
     }
-    return 0;
+    if (options->paging_secret.base == NULL) return 0;
+    session->paging_secret = text_new(session->memory, options->paging_secret);
+    return session->paging_secret == NULL ? CQLUA_ENO_MEMORY : 0;
 }
 
 /* A random UUID, unless the user gave another name. */
@@ -152,9 +154,10 @@ static void free_texts(struct cqlua_session *session)
 {
     text_wipe(session->username);
     text_wipe(session->password);
+    text_wipe(session->paging_secret);
     struct text **texts[] = {&session->username,     &session->password,         &session->authenticators,
                              &session->sasl_classes, &session->application_name, &session->application_version,
-                             &session->client_id,    &session->keyspace};
+                             &session->client_id,    &session->keyspace,         &session->paging_secret};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         text_unref(*texts[i]);
         *texts[i] = NULL;

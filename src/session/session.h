@@ -39,6 +39,7 @@ struct cqlua_session {
     struct cluster cluster;
     struct cqlua_options options; /* defaults filled in; its strings are not valid */
     struct text *username, *password, *authenticators, *sasl_classes, *application_name, *application_version, *client_id;
+    struct text *paging_secret;                        /* NULL: none */
     struct string_pair startup[LIMIT_STARTUP_OPTIONS]; /* what connections say of the client; its texts are those above */
     struct text *keyspace;                             /* of new requests; NULL: none */
     struct cqlua_queue callbacks;                      /* completions for C callbacks */

@@ -79,8 +79,14 @@ test_cluster() {
     return $status
 }
 
+# Sessions in several threads, under ThreadSanitizer.
+test_threads() {
+    dev_build --sanitize-threads hosts_threads && run_ctest build-tsan -R '^hosts\.threads$'
+}
+
 test_all() {
     local status=0
+    test_threads || status=1
     test_auth || status=1
     test_tls || status=1
     test_cluster || status=1

@@ -20,6 +20,7 @@ static void init_member(struct sim_node *node, int index)
     node->dc = "dc1";
     node->rack = racks[index % 3];
     node->release_version = "5.0.5";
+    node->partitioner = "org.apache.cassandra.dht.Murmur3Partitioner";
     node->schema = 1;
     for (int i = 0; i < SIM_TOKENS; i++) node->tokens[i] = (int64_t)random_next(&random);
 }
@@ -166,7 +167,7 @@ static void reply_local(struct sim_message *message)
     describe(&table, "rpc_address", TYPE_INET);
     describe_node(&table);
     put_chars(&table.cells, "simulated");
-    put_chars(&table.cells, "org.apache.cassandra.dht.Murmur3Partitioner");
+    put_chars(&table.cells, node->partitioner);
     put_inet(&table.cells, &node->address);
     put_client_address(&table.cells, node);
     put_node(&table, node);
