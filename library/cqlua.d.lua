@@ -599,7 +599,8 @@ function cqlua.wrap(fn) end
 ---@param fn (fun(err: any, traceback: string))?
 function cqlua.on_error(fn) end
 
----What suspends and wakes tasks. `run_until` where cqlua owns the loop; `start` where threads are the host's.
+---What suspends and wakes tasks: `require "cqlua.host.NAME"`, NAME one of ev poll luv cqueues copas, or one of your own.
+---`run_until` where cqlua owns the loop; `start` and `may_wait` where coroutines are the host's.
 ---@class cqlua.host
 ---@field name string
 ---@field wait fun(waiter: table)
@@ -608,8 +609,13 @@ function cqlua.on_error(fn) end
 ---@field defer fun()
 ---@field run_until fun(waiter: table)?
 ---@field start fun(body: fun(task: table), task: table)?
+---@field may_wait (fun(): boolean)? whether a coroutine that is no task, and runs now, may wait
 ---@field loop (fun(): userdata)?
 ---@field pump (fun(): userdata)?
+
+---`require "cqlua.host.cqueues"`.
+---@class cqlua.host.cqueues: cqlua.host
+---@field controller fun(given: userdata?): userdata the controller of tasks to come: given, or running at first use, or new
 
 ---Makes a host that of all tasks; before the first.
 ---@param host cqlua.host

@@ -1,8 +1,10 @@
--- The examples in C and C++ on loops of their own, against a server in this process.
+-- The examples on loops of others, as programs of their own against a server in this process.
 local run = require "spec.hosts.support.program"
 local testing = require "cqlua.testing"
 
 local build = os.getenv "CQLUA_BUILD"
+
+local RELEASE = { columns = { { "release_version", "text" } }, rows = { { "5.0.5" } } }
 
 local function exists(path)
   local file = io.open(path)
@@ -31,10 +33,20 @@ describe("the examples", function()
 
   for _, loop in ipairs { "libev", "libuv" } do
     it("hello, in C++, runs on " .. loop, testing.async(function()
-      local text = "SELECT release_version FROM system.local"
-      local output = said_by("hello_cc", loop, text, { columns = { { "release_version", "text" } }, rows = { { "5.0.5" } } })
+      local output = said_by("hello_cc", loop, "SELECT release_version FROM system.local", RELEASE)
       if not output then return pending "there is no C++ compiler or no libuv: example_hello_cc was not built" end
       assert.equal("Cassandra 5.0.5", output)
+    end, 60))
+  end
+
+  for _, host in ipairs { "luv", "cqueues", "copas" } do
+    it(host .. ", in Lua, waits in tasks while the program goes on, and the loop ends by itself", testing.async(function()
+      if not pcall(require, "cqlua.host." .. host) then return pending(host .. " is not installed, or is too old") end
+      local server = testing.server()
+      server:prime("SELECT release_version FROM system.local", RELEASE)
+      local output, status = run(("luajit examples/hosts/%s.lua %s"):format(host, server.contact_points[1]))
+      assert.equal(0, status, output)
+      assert.matches("^3 tasks were told 5.0.5; the program's [a-z]+ went on: true\nthe loop has ended by itself$", output)
     end, 60))
   end
 end)
