@@ -73,18 +73,19 @@ end
 local function run_driver()
   driver = coroutine.running()
   repeat
-    is_rung = false
+    is_rung = true -- what is submitted meanwhile is seen to here
     M.drive()
+    is_rung = false
     local is_done = M.is_idle()
-    if not (is_done or is_rung) then pause(M.delay()) end
-  until is_done and not is_rung
+    if not is_done then pause(M.delay()) end
+  until is_done
   driver, is_driven = nil, false
   copas.close(gate)
 end
 
 function M.defer()
   if is_driven then return ring() end
-  is_driven, is_rung = true, false
+  is_driven = true
   gate = new_gate()
   copas.addthread(run_driver)
   copas.addthread(watch, gate)

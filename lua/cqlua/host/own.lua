@@ -10,7 +10,8 @@ local ceil, floor, max, min = math.ceil, math.floor, math.max, math.min
 
 local ROUNDS = 4 -- of a step, while tasks wake others: then the program comes first again
 
--- A host on the loop that make_loop() gives, at first use.
+-- A host on the loop that make_loop() gives, at first use. It may have carry(waiter, ...): the task has yielded this, and not to
+-- wait here.
 return function(name, make_loop)
   local M = { name = name }
   local loop
@@ -50,12 +51,18 @@ return function(name, make_loop)
     return count > 0 or at <= last
   end
 
+  -- A coroutine that we resumed has yielded or ended. Tasks catch what they raise, coroutines of the program's may not.
+  local function resumed(waiter, co, ok, ...)
+    if not ok then return task.report(..., debug.traceback(co)) end
+    if M.carry and not waiter.is_parked and waiter.co then return M.carry(waiter, ...) end
+  end
+
   -- Who is not parked here runs, or waits for something of the program's own: it finds out when it waits here again.
   local function resume_parked(waiter)
-    if not (waiter.is_parked and waiter.co) then return end
+    local co = waiter.co
+    if not (waiter.is_parked and co) then return end
     waiter.is_parked = false
-    local ok, err = resume(waiter.co, waiter)
-    if not ok then task.report(err, debug.traceback(waiter.co)) end -- a coroutine of the program's: tasks catch theirs
+    return resumed(waiter, co, resume(co, waiter))
   end
 
   -- Resumes, in order, who is left of a round or begins one, until the time of the step is up.
