@@ -186,9 +186,9 @@ CQLUA_EXPORT int cqlua_loop_run(struct cqlua_loop *loop);
  * callbacks. budget_us bounds the work (0: no bound): it returns at the budget plus at most one read and one callback, and what
  * is left comes first in the next step. Gives the number of completions handled or a negative code. */
 CQLUA_EXPORT int cqlua_loop_step(struct cqlua_loop *loop, int wait_ms, int64_t budget_us);
-/* Sends what was submitted since the last turn, and nothing else: no read, no callback, no wait. A step does so by itself; this is
- * for a host that submits after its step and would not have it wait for the next. On any loop. 0, or CQLUA_EMISUSE from within a
- * turn, which sends anyway. */
+/* Sends what was submitted since the last turn, and nothing else: no read, no callback, no wait. A step does so by itself; this
+ * is for a host that submits after its step and would not have it wait for the next. On any loop. 0, or CQLUA_EMISUSE from within
+ * a turn, which sends anyway. */
 CQLUA_EXPORT int cqlua_loop_flush(struct cqlua_loop *loop);
 /* For a program that sleeps elsewhere: wait until the descriptor is readable, for timeout_ms at most (poll(2)'s: 0, do not sleep;
  * negative: for ever), then make a step. The timeout is 0 when something was submitted or left over, so ask for it last thing
@@ -702,7 +702,7 @@ struct cqlua_completion {
 
 /* A queue of completions, for one consumer. */
 CQLUA_EXPORT struct cqlua_queue *cqlua_queue_new(const struct cqlua_allocator *allocator);
-/* Releases what nobody took. Requests that name it go on to their end, and nobody hears of it; its allocator must outlive them. */
+/* Releases what nobody took. Requests that name it go on, unheard, to their end; its allocator must outlive them. */
 CQLUA_EXPORT void cqlua_queue_free(struct cqlua_queue *queue);
 CQLUA_EXPORT size_t cqlua_queue_length(const struct cqlua_queue *queue);
 /* Takes up to `max` completions, oldest first; gives their number. Their results, prepared statements and errors are the

@@ -613,9 +613,54 @@ function cqlua.on_error(fn) end
 ---@field loop (fun(): userdata)?
 ---@field pump (fun(): userdata)?
 
----`require "cqlua.host.cqueues"`.
+---A step of the loop, for a program that ticks: reads what has arrived, resumes who has an answer, sends what they submitted.
+---It never sleeps; at its time the rest is left for the next step. See docs/hosts/games.md.
+---@param seconds number? its budget; nil: no bound
+---@return integer handled completions
+---@return boolean more work is left
+function cqlua.step(seconds) end
+
+---@class cqlua.adopt.options
+---@field bigint "int64"|"number"|"string"|nil
+---@field nil_as "error"|"unset"|"null"|nil
+---@field on_full "wait"|"fail"|nil
+---@field profile string?
+---@field profiles table<string, cqlua.options.call>? options of calls by a name
+---@field request_timeout number?
+---@field retry "default"|"none"|(fun(err: cqlua.Error, attempt: integer): "same"|"next"|"fail"|nil)|nil
+
+---A C program's `struct cqlua_session *`; its loop, which the program steps, becomes the tasks' loop. Closing it lets go of it.
+---@param session lightuserdata
+---@param options cqlua.adopt.options?
+---@return cqlua.session
+function cqlua.adopt(session, options) end
+
+---The host for a loop that can wait for one descriptor: require "cqlua.host.poll". See docs/hosts/poll.md.
+---@class cqlua.host.poll: cqlua.host
+local poll = {}
+
+---The descriptor that is readable while anything is ready; nil where the system has none.
+---@return integer?
+function poll.fd() end
+
+---How long one may sleep, in milliseconds: 0 not at all, -1 for ever.
+---@return integer
+function poll.timeout_ms() end
+
+---The same as cqlua.step.
+---@param seconds number?
+---@return integer handled
+---@return boolean more
+function poll.step(seconds) end
+
+---The host on cqueues: require "cqlua.host.cqueues". See docs/hosts/cqueues.md.
 ---@class cqlua.host.cqueues: cqlua.host
----@field controller fun(given: userdata?): userdata the controller of tasks to come: given, or running at first use, or new
+local cqueues = {}
+
+---The controller that drives cqlua: the one given; else the one that runs at first use; else a new one, which is yours to run.
+---@param given userdata?
+---@return userdata
+function cqueues.controller(given) end
 
 ---Makes a host that of all tasks; before the first.
 ---@param host cqlua.host

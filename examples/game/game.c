@@ -1,5 +1,5 @@
-/* A game of 60 ticks a second: a C loop with a thousand players, whose state is saved each tick, and scripts in LuaJIT that use the
- * same session (scripts.lua). No thread, and no call that waits for the database.
+/* A game of 60 ticks a second: a C loop with a thousand players, whose state is saved each tick, and scripts in LuaJIT that use
+ * the same session (scripts.lua). No thread, and no call that waits for the database.
  *
  *      game [--seconds N] [--players N] [--budget MICROSECONDS] CONTACT_POINT...
  *      game --testing                     against a server in this process: no Cassandra is needed

@@ -1,5 +1,6 @@
 -- The scripts of the game (game.c): tasks on the C program's session. Each tick the program calls frame(), which drives the
 -- program's saves and these tasks together, for so many seconds at most.
+-- luacheck: globals GAME_SESSION PLAYERS frame queries rows
 local cqlua = require "cqlua"
 local assert = cqlua.assert
 

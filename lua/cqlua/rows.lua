@@ -83,17 +83,18 @@ end
 -- All rows of a page as an array, built over as many steps as it takes; the page is released, also if that fails: nil, err.
 function M.all(page, shape)
   local reader = M.open(page, shape)
-  local rows, built, err = new_table(reader.left, 0), nil, nil
-  repeat
+  local rows = new_table(reader.left, 0)
+  while reader.left > 0 do
     local raised = is_spent() and task.give_way()
-    if raised then
+    local built, err = nil, raised
+    if not raised then built, err = M.read(reader, rows, reader.done + 1, reader.left) end
+    if not built then
       M.close(reader)
-      error(raised, 0)
+      if raised then error(raised, 0) end
+      return nil, err
     end
-    built, err = M.read(reader, rows, reader.done + 1, reader.left)
-  until not built or reader.left == 0
+  end
   M.close(reader)
-  if not built then return nil, err end
   return rows
 end
 

@@ -517,7 +517,7 @@ end
 -- number of completions, and whether more is left.
 function M.step(seconds)
   if seconds ~= nil then check_seconds(seconds, "step") end
-  if active or tasks[running()] or root.waiting then errors.misuse "step: the loop is running already: it resumes tasks itself" end
+  if active or tasks[running()] or root.waiting then errors.misuse "step: the loop is running already, and resumes tasks" end
   if is_stepping then errors.misuse "step: the loop is in a step already" end
   if not M.host().drive then errors.misuse("step: host '%s' makes its own turns", host.name) end
   is_stepping, bound = true, seconds and host.now() + seconds or false
