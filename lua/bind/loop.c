@@ -182,18 +182,11 @@ static int loop_gc(lua_State *L)
 }
 
 static const luaL_Reg metamethods[] = {{"__gc", loop_gc}, {NULL, NULL}};
-static const luaL_Reg functions[] = {{"loop_new", loop_new},
-                                     {"pollset_new", pollset_new},
-                                     {"loop_lent", loop_lent},
-                                     {"loop_lends", loop_lends},
-                                     {"loop_is_used", loop_is_used},
-                                     {"loop_step", loop_step},
-                                     {"loop_flush", loop_flush},
-                                     {"loop_fd", loop_fd},
-                                     {"loop_timeout_ms", loop_timeout_ms},
-                                     {"loop_is_idle", loop_is_idle},
-                                     {"loop_now", loop_now},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"loop_new", loop_new},         {"pollset_new", pollset_new},   {"loop_lent", loop_lent},
+    {"loop_lends", loop_lends},     {"loop_is_used", loop_is_used}, {"loop_step", loop_step},
+    {"loop_flush", loop_flush},     {"loop_fd", loop_fd},           {"loop_timeout_ms", loop_timeout_ms},
+    {"loop_is_idle", loop_is_idle}, {"loop_now", loop_now},         {NULL, NULL}};
 
 void bind_open_loop(lua_State *L)
 {
