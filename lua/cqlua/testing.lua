@@ -414,6 +414,7 @@ function methods:stop()
   task.defer()
 end
 methods.close = methods.stop -- for cqlua.with
+Server.__close = methods.stop -- for `local server <close> = ...` of Lua 5.4
 
 -- Nodes -------------------------------------------------------------------------------------------
 

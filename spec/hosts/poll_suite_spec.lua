@@ -1,4 +1,5 @@
 -- The suite on the host poll, in a loop of the program's: poll(2) on one descriptor, and timers of its own.
+-- ctest: luajit
 
 local ffi = require "ffi"
 local poll = require "cqlua.host.poll"

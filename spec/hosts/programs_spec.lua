@@ -1,4 +1,5 @@
 -- The examples on loops of others, as programs of their own against a server in this process.
+-- ctest: luajit
 local cqlua = require "cqlua"
 local run = require "spec.hosts.support.program"
 local testing = require "cqlua.testing"

@@ -34,7 +34,7 @@ run_ctest() { # FOLDER OPTION...
 say_what_is_skipped() {
     have shellcheck || echo "skipped: shellcheck is not installed"
     have stylua || echo "skipped: stylua is not installed; the format of the Lua files is not checked"
-    have luarocks || echo "skipped: luarocks is not installed; the rock is not built (its file list is checked)"
+    have luarocks || echo "skipped: luarocks is not installed; the rock is not installed (its file list is checked)"
     [ -d "$interop_home/jars" ] || echo "skipped: frames exchanged with another codec: no JDK, or its jars could not be fetched"
     [ -d "$interop_home/simulacron" ] || echo "skipped: Simulacron: no JDK, or its jars could not be fetched"
     [ -f "$interop_home/toxiproxy" ] || echo "skipped: faults of the network by toxiproxy: no Go, or it could not be built"
@@ -43,11 +43,6 @@ say_what_is_skipped() {
     echo "skipped: nginx: not there yet"
     luajit -e 'assert(tonumber(require("copas")._VERSION:match "%d+") >= 4)' 2>/dev/null ||
         echo "skipped: the host copas: copas 4 or later is not installed (Debian has 1.2.0; luarocks install copas)"
-}
-
-build_rock() {
-    rm -rf "$cache/rock"
-    luarocks --lua-version 5.1 --tree "$cache/rock" make --deps-mode none rockspec/cqlua-scm-1.rockspec
 }
 
 # The specs of authentication, against a node of their own that asks for a password.
@@ -96,7 +91,6 @@ test_all() {
     test_cluster || status=1
     dev_build --sanitize || return 1
     run_ctest build-asan -LE check || status=1
-    if have luarocks; then step "build the rock" build_rock || status=1; fi
     return $status
 }
 
