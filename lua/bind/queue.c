@@ -281,7 +281,7 @@ static void set_retry(lua_State *L, const struct cqlua_completion *done)
 static void set_address(lua_State *L, const struct cqlua_completion *done)
 {
     bind_set_text(L, "address", done->address);
-    bind_set_number(L, "port", (lua_Number)done->port);
+    bind_set_whole(L, "port", (int64_t)done->port);
     bind_push_node(L, done->node);
     lua_setfield(L, -2, "about");
 }
