@@ -1,7 +1,5 @@
--- What a query costs on each host: hosts.lua PORT HOST OPS CONCURRENCY prints one JSON line, like client.lua, whose workload
--- `read` it runs (see bench/rig/compare for the server behind the port):
---
---   bench/with-env luajit bench/hosts.lua 9043 ev 200000 256
+-- What a query costs on one host: hosts.lua PORT HOST OPS CONCURRENCY prints one JSON line, like client.lua, whose workload
+-- `read` it runs. bench/hosts runs it on all, with a server behind the port.
 --
 -- A host is one function here: it runs main as a task until it has ended.
 local cqlua = require "cqlua"
@@ -57,6 +55,28 @@ function hosts.step(main)
   on_poll(main, 0.002)
 end
 
+-- A loop of the program's, which ends by itself.
+local function attach(name, main)
+  local host = require("cqlua.host." .. name)
+  cqlua.attach(host)
+  cqlua.spawn(main)
+  return host
+end
+
+function hosts.luv(main)
+  attach("luv", main)
+  require("luv").run()
+end
+
+function hosts.cqueues(main)
+  assert(attach("cqueues", main).controller():loop())
+end
+
+function hosts.copas(main)
+  attach("copas", main)
+  require("copas").loop()
+end
+
 -- Runs one(i) for i = 1 .. ops in `concurrency` tasks.
 local function in_tasks(ops, concurrency, one)
   local following, tasks = 1, {}
@@ -74,7 +94,7 @@ end
 local port, name, ops, concurrency = ...
 ops, concurrency = tonumber(ops), tonumber(concurrency)
 if not hosts[name] or not concurrency then
-  io.stderr:write "usage: hosts.lua PORT ev|poll|step OPS CONCURRENCY\n"
+  io.stderr:write "usage: hosts.lua PORT ev|poll|step|luv|cqueues|copas OPS CONCURRENCY\n"
   os.exit(2)
 end
 

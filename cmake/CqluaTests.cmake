@@ -49,9 +49,24 @@ function(cqlua_add_test name kind file)
   endif()
 endfunction()
 
+# What is named after libuv is linked with it; where there is none, FILES is left without it.
+function(cqlua_without_libuv files)
+  if(NOT libuv_FOUND)
+    list(FILTER ${files} EXCLUDE REGEX "libuv")
+    set(${files} ${${files}} PARENT_SCOPE)
+  endif()
+endfunction()
+
+function(cqlua_link_libuv target)
+  if(target MATCHES "libuv")
+    target_link_libraries(${target} PRIVATE PkgConfig::libuv)
+  endif()
+endfunction()
+
 # --- C specs --------------------------------------------------------------------------------------------------------------
 foreach(kind unit sim wire regress hosts fault)
   file(GLOB specs CONFIGURE_DEPENDS spec/${kind}/*_spec.c)
+  cqlua_without_libuv(specs)
   file(GLOB support CONFIGURE_DEPENDS spec/support/*.c spec/${kind}/support/*.c)
   if(kind MATCHES "^(sim|regress|fault)$") # the simulation; unit specs define neighbours themselves, which it would meet
     file(GLOB simulation CONFIGURE_DEPENDS spec/sim/support/*.c)
@@ -86,6 +101,7 @@ foreach(kind unit sim wire regress hosts fault)
     target_include_directories(${kind}_${name} PRIVATE src spec)
     target_include_directories(${kind}_${name} SYSTEM PRIVATE ${luajit_INCLUDE_DIRS})
     target_link_libraries(${kind}_${name} PRIVATE ${linked} PkgConfig::cmocka $<$<BOOL:${support}>:${kind}_support>)
+    cqlua_link_libuv(${kind}_${name})
     cqlua_compile_options(${kind}_${name})
     set_target_properties(${kind}_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/spec)
     cqlua_add_test(${kind}.${name} ${kind} ${spec} $<TARGET_FILE:${kind}_${name}>)
@@ -108,7 +124,7 @@ function(cqlua_add_lua_test lua name spec program)
 endfunction()
 
 # Those that meet what differs between Luas (numbers, rows, coroutines, finalizers) always run in each, the others with --all.
-set(cqlua_quick "^lua\\.(bind|exit|integer|number|result|rows|session|stream|task|types|values)$")
+set(cqlua_quick "^(lua\\.(bind|exit|integer|number|result|rows|session|stream|task|types|values)|hosts\\.(luv|cqueues))$")
 
 function(cqlua_add_other_luas name spec)
   file(STRINGS ${spec} line REGEX "^-- ctest:.* luajit" LIMIT_COUNT 1)
@@ -140,7 +156,7 @@ foreach(kind lua regress wire live fault hosts interop install examples)
     if(luajit_program AND busted_program AND TARGET cqlua_core_luajit)
       cqlua_add_test(${kind}.${name} ${kind} ${spec} ${luajit_program} ${busted_program} -o TAP ${spec})
     endif()
-    if(kind MATCHES "^(lua|regress|wire|examples)$")
+    if(kind MATCHES "^(lua|regress|wire|hosts|examples)$")
       cqlua_add_other_luas(${kind}.${name} ${spec})
     endif()
   endforeach()
@@ -170,21 +186,33 @@ if(luajit_program)
   endforeach()
 endif()
 
-# The public headers, as a C++ program includes them.
-find_program(cxx_program NAMES c++ g++ clang++)
-if(cxx_program)
-  cqlua_add_test(check.headers_cxx check spec/unit/headers.cc ${cxx_program} -std=c++17 -Wall -Wextra -Wpedantic -Wconversion
-                 -Werror -fsyntax-only -Iinclude spec/unit/headers.cc)
+# The public headers, as a C++ program includes them, and one that uses both adapters.
+include(CheckLanguage)
+check_language(CXX)
+if(CMAKE_CXX_COMPILER)
+  cqlua_add_test(check.headers_cxx check spec/unit/headers.cc ${CMAKE_CXX_COMPILER} -std=c++17 -Wall -Wextra -Wpedantic
+                 -Wconversion -Werror -fsyntax-only -Iinclude spec/unit/headers.cc)
+endif()
+if(CMAKE_CXX_COMPILER AND have_library AND libuv_FOUND)
+  enable_language(CXX)
+  add_executable(example_hello_cc examples/hello.cc)
+  target_compile_features(example_hello_cc PRIVATE cxx_std_17)
+  target_compile_options(example_hello_cc PRIVATE -Wall -Wextra -Wpedantic $<$<BOOL:${CQLUA_WERROR}>:-Werror>
+                         $<$<BOOL:${CQLUA_SANITIZE}>:${cqlua_sanitizers}>)
+  target_link_options(example_hello_cc PRIVATE $<$<BOOL:${CQLUA_SANITIZE}>:${cqlua_sanitizers}>)
+  target_link_libraries(example_hello_cc PRIVATE cqlua_shared cqlua::libev PkgConfig::libuv)
 endif()
 
 # --- examples and the benchmark program ---------------------------------------------------------------------------------------
 file(GLOB examples CONFIGURE_DEPENDS examples/*.c)
+cqlua_without_libuv(examples)
 file(GLOB bench_client CONFIGURE_DEPENDS bench/client.c)
 if(have_library)
   foreach(example IN LISTS examples)
     get_filename_component(name ${example} NAME_WE)
     add_executable(example_${name} ${example})
     target_link_libraries(example_${name} PRIVATE cqlua_shared cqlua::libev)
+    cqlua_link_libuv(example_${name})
     cqlua_compile_options(example_${name})
   endforeach()
   if(TARGET cqlua_core_luajit) # a program that runs scripts

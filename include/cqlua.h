@@ -196,6 +196,9 @@ CQLUA_EXPORT int cqlua_loop_flush(struct cqlua_loop *loop);
  * close, and is another in a forked child; -1: there is none (no epoll on this system, or a loop that the host owns). */
 CQLUA_EXPORT int cqlua_loop_fd(struct cqlua_loop *loop);
 CQLUA_EXPORT int cqlua_loop_timeout_ms(struct cqlua_loop *loop);
+/* 1: nothing is watched, due or owed, so that nothing can happen here until a session is opened or something is submitted, and
+ * whoever sleeps for this loop need not stay for it; else 0. */
+CQLUA_EXPORT int cqlua_loop_is_idle(const struct cqlua_loop *loop);
 /* The loop's monotonic clock in microseconds, as read at its last turn; and read now (it is one for all loops: NULL will do). */
 CQLUA_EXPORT int64_t cqlua_loop_now(struct cqlua_loop *loop);
 CQLUA_EXPORT int64_t cqlua_loop_clock(struct cqlua_loop *loop);

@@ -605,7 +605,8 @@ function cqlua.wrap(fn) end
 ---@param fn (fun(err: any, traceback: string))?
 function cqlua.on_error(fn) end
 
----What suspends and wakes tasks. `run_until` where cqlua owns the loop; `start` where threads are the host's.
+---What suspends and wakes tasks: `require "cqlua.host.NAME"`, NAME one of ev poll luv cqueues copas, or one of your own.
+---`run_until` where cqlua owns the loop; `start` and `may_wait` where coroutines are the host's.
 ---@class cqlua.host
 ---@field name string
 ---@field wait fun(waiter: table)
@@ -614,6 +615,7 @@ function cqlua.on_error(fn) end
 ---@field defer fun()
 ---@field run_until fun(waiter: table)?
 ---@field start fun(body: fun(task: table), task: table)?
+---@field may_wait (fun(): boolean)? whether a coroutine that is no task, and runs now, may wait
 ---@field loop (fun(): userdata)?
 ---@field pump (fun(): userdata)?
 
@@ -656,6 +658,15 @@ function poll.timeout_ms() end
 ---@return integer handled
 ---@return boolean more
 function poll.step(seconds) end
+
+---The host on cqueues: require "cqlua.host.cqueues". See docs/hosts/cqueues.md.
+---@class cqlua.host.cqueues: cqlua.host
+local cqueues = {}
+
+---The controller that drives cqlua: the one given; else the one that runs at first use; else a new one, which is yours to run.
+---@param given userdata?
+---@return userdata
+function cqueues.controller(given) end
 
 ---Makes a host that of all tasks; before the first.
 ---@param host cqlua.host

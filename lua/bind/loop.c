@@ -157,6 +157,14 @@ static int loop_timeout_ms(lua_State *L)
     return 1;
 }
 
+/* Whether nothing can happen there until something is opened or submitted. */
+static int loop_is_idle(lua_State *L)
+{
+    struct cqlua_loop *loop = bind_loop_of(bind_check_loop(L, 1));
+    lua_pushboolean(L, loop == NULL || cqlua_loop_is_idle(loop));
+    return 1;
+}
+
 /* Seconds of its clock, read now. */
 static int loop_now(lua_State *L)
 {
@@ -174,17 +182,11 @@ static int loop_gc(lua_State *L)
 }
 
 static const luaL_Reg metamethods[] = {{"__gc", loop_gc}, {NULL, NULL}};
-static const luaL_Reg functions[] = {{"loop_new", loop_new},
-                                     {"pollset_new", pollset_new},
-                                     {"loop_lent", loop_lent},
-                                     {"loop_lends", loop_lends},
-                                     {"loop_is_used", loop_is_used},
-                                     {"loop_step", loop_step},
-                                     {"loop_flush", loop_flush},
-                                     {"loop_fd", loop_fd},
-                                     {"loop_timeout_ms", loop_timeout_ms},
-                                     {"loop_now", loop_now},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"loop_new", loop_new},         {"pollset_new", pollset_new},   {"loop_lent", loop_lent},
+    {"loop_lends", loop_lends},     {"loop_is_used", loop_is_used}, {"loop_step", loop_step},
+    {"loop_flush", loop_flush},     {"loop_fd", loop_fd},           {"loop_timeout_ms", loop_timeout_ms},
+    {"loop_is_idle", loop_is_idle}, {"loop_now", loop_now},         {NULL, NULL}};
 
 void bind_open_loop(lua_State *L)
 {

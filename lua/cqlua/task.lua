@@ -12,7 +12,10 @@
 -- and where it can be driven a step at a time
 --   drive(seconds)     what cqlua.step does; or nil and why not
 --   adopt(handle)      goes on with the loop of an adopted session; false: it cannot
--- A host whose threads are its own also has start(body, task): run body(task) in a new thread.
+-- A host whose threads are its own also has
+--   start(body, task)  runs body(task) in a new thread, soon
+--   may_wait()         whether a coroutine that is no task, and runs now, is resumed by the host and may wait; else it is
+--                      code that the host did not start (a generator), whose yield would go astray
 --
 -- This file knows nothing of sessions: what brings answers registers a source, which each turn drains.
 
@@ -20,6 +23,7 @@ local errors = require "cqlua.error"
 local timer = require "cqlua.timer"
 
 local create, running, resume, yield = coroutine.create, coroutine.running, coroutine.resume, coroutine.yield
+local status = coroutine.status
 local unpack = table.unpack or unpack -- luacheck: ignore 143
 local traceback = debug and debug.traceback or function() return "" end
 
@@ -126,9 +130,19 @@ M.is_spent = is_spent
 local FOREIGN = "cqlua cannot wait in a coroutine that is no task: make a generator with cqlua.wrap, not coroutine.wrap"
 local NO_TASK = "cqlua can wait in a task only, and this code runs in none: start one with cqlua.spawn"
 
+-- A coroutine of the host's own that waits: a task without a body, for one call or one scope.
+local function guest()
+  local co, is_main = running()
+  if not co or is_main or not host.may_wait or not host.may_wait() then return nil end
+  return setmetatable({ co = co, awake = false, alarm = false, value = false, err = false, is_guest = true }, Task)
+end
+
 local function outside()
-  if active then errors.misuse(FOREIGN) end
-  if root.waiting or not M.host().run_until then errors.misuse(NO_TASK) end
+  M.host()
+  if active and status(active.co) == "normal" then errors.misuse(FOREIGN) end
+  local visitor = guest()
+  if visitor then return visitor end
+  if root.waiting or not host.run_until then errors.misuse(NO_TASK) end
   return root
 end
 
@@ -325,7 +339,8 @@ local function new(fn, ...)
   local count = select("#", ...)
   local args = count > 0 and { n = count, ... } or nil
   -- Every field that a waiting task uses is named here, so that the table never grows.
-  local task = { co = false, fn = fn, args = args, awake = false, alarm = false, value = false, err = false }
+  local task = { co = false, fn = fn, args = args, awake = false, is_parked = false, alarm = false, value = false,
+    err = false }
   return setmetatable(task, Task)
 end
 
@@ -337,7 +352,7 @@ function M.spawn(fn, ...)
   if owner.start then
     owner.start(body, task)
   else
-    task.co = create(body)
+    task.co, task.is_parked = create(body), true
     tasks[task.co] = task
     owner.wake(task)
   end
@@ -393,8 +408,15 @@ end
 
 -- Scopes: stretches of a task's code in which waits end early (with_timeout) or do not (shield) ---
 
+local function open_scope(task, scope)
+  scope.outer = task.scope
+  task.scope = scope
+  if task.is_guest then tasks[task.co] = task end -- the calls in it belong to the same task
+end
+
 local function leave(task, scope, ok, ...)
   task.scope = scope.outer
+  if task.is_guest and not scope.outer then tasks[task.co] = nil end
   if scope.timer then timers:cancel(scope.timer) end
   task.alarm = task.cancelled ~= nil
   local outer = scope.outer
@@ -419,9 +441,9 @@ function M.with_timeout(seconds, fn, ...)
   if type(fn) ~= "function" then errors.misuse("with_timeout: a function expected, got %s", type(fn)) end
   local task = enter()
   local message = ("with_timeout: %g seconds have passed"):format(seconds)
-  local scope = { outer = task.scope, task = task, message = message }
+  local scope = { task = task, message = message }
   scope.timer = M.add_timer(seconds, expire, scope)
-  task.scope = scope
+  open_scope(task, scope)
   return leave(task, scope, pcall(fn, ...))
 end
 
@@ -429,8 +451,8 @@ end
 function M.shield(fn, ...)
   if type(fn) ~= "function" then errors.misuse("shield: a function expected, got %s", type(fn)) end
   local task = tasks[running()] or outside()
-  local scope = { outer = task.scope, shield = true }
-  task.scope = scope
+  local scope = { shield = true }
+  open_scope(task, scope)
   return leave(task, scope, pcall(fn, ...))
 end
 

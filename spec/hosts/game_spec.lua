@@ -1,4 +1,5 @@
 -- examples/game against the server in its own process: every save arrives, within the work that a tick may have.
+-- ctest: luajit
 
 local function play(options)
   local pipe = assert(io.popen(os.getenv "CQLUA_BUILD" .. "/example_game --testing " .. options .. " 2>&1; echo status $?"))

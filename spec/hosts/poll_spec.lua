@@ -1,4 +1,5 @@
 -- The host poll as a loop of the user's drives it: poll(2) on one descriptor.
+-- ctest: luajit
 
 local cqlua = require "cqlua"
 local ffi = require "ffi"

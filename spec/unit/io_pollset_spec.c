@@ -144,10 +144,35 @@ static void an_end_is_told_to_a_reader(void **state)
     close(ends[0]);
 }
 
+static void it_is_idle_when_nothing_is_watched_due_or_owed(void **state)
+{
+    struct reader reader;
+    int ends[2];
+    (void)state;
+    assert_false(cqlua_loop_is_idle(loop)); /* the session has just joined */
+    cqlua_loop_step(loop, 0, 0);
+    assert_true(cqlua_loop_is_idle(loop));
+    fake_submit(&session, 0);
+    assert_false(cqlua_loop_is_idle(loop));
+    session.due_us = clock_monotonic_us() + 10000000;
+    cqlua_loop_step(loop, 0, 0);
+    assert_false(cqlua_loop_is_idle(loop));
+    session.due_us = INT64_MAX;
+    assert_true(cqlua_loop_is_idle(loop));
+    watch_pipe(&reader, ends);
+    assert_int_equal(loop_watch(loop, &reader.watch, ends[0], CQLUA_READ | CQLUA_WRITE), 0);
+    cqlua_loop_step(loop, 0, 0);
+    assert_false(cqlua_loop_is_idle(loop));
+    unwatch_pipe(&reader, ends);
+    cqlua_loop_step(loop, 0, 0);
+    assert_true(cqlua_loop_is_idle(loop));
+}
+
 int main(void)
 {
     const struct CMUnitTest specs[] = {
         TURN_KEY_SPECS,
+        SPEC(it_is_idle_when_nothing_is_watched_due_or_owed),
         SPEC(its_descriptor_is_readable_while_a_watched_one_is),
         SPEC(its_timeout_is_never_when_nothing_is_due),
         SPEC(its_timeout_covers_the_next_deadline),

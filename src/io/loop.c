@@ -36,6 +36,7 @@ struct cqlua_loop {
     struct list ringing;         /* those of the present round that have not rung yet */
     struct list owed;            /* struct loop_watch: ready, but put off to a later step, the oldest first */
 
+    int watches;           /* descriptors that are watched */
     int64_t now_us;        /* the monotonic clock as last read */
     int64_t wall_ahead_us; /* what the wall clock was ahead of it when the turn began */
     int64_t armed_us;      /* when the host's timer comes; INT64_MAX: it does not, or it may have come already */
@@ -145,6 +146,7 @@ int loop_watch(struct cqlua_loop *loop, struct loop_watch *watch, int fd, int ev
     if (rc < 0) return rc;
     if (watch->events == 0) list_init(&watch->owed);
     else if (events == 0) list_remove(&watch->owed);
+    loop->watches += (events != 0) - (watch->events != 0);
     watch->fd = fd;
     watch->events = events;
     return 0;
@@ -262,7 +264,7 @@ static struct loop_member *next_member(struct cqlua_loop *loop)
     return loop->present;
 }
 
-static int64_t due_us(struct cqlua_loop *loop)
+static int64_t due_us(const struct cqlua_loop *loop)
 {
     int64_t due = INT64_MAX;
     for (struct list *link = loop->members.next; link != &loop->members; link = link->next) {
@@ -520,6 +522,11 @@ int cqlua_loop_flush(struct cqlua_loop *loop)
     loop->is_flush = false;
     if (has_more || completed(loop) != before) loop_defer(loop); /* there may be callbacks to call */
     return 0;
+}
+
+int cqlua_loop_is_idle(const struct cqlua_loop *loop)
+{
+    return loop->watches == 0 && !is_owing(loop) && due_us(loop) == INT64_MAX;
 }
 
 int64_t cqlua_loop_clock(struct cqlua_loop *loop)

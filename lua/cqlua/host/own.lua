@@ -10,7 +10,8 @@ local ceil, floor, max, min = math.ceil, math.floor, math.max, math.min
 
 local ROUNDS = 4 -- of a step, while tasks wake others: then the program comes first again
 
--- A host on the loop that make_loop() gives, at first use.
+-- A host on the loop that make_loop() gives, at first use. It may have carry(waiter, ...): the task has yielded this, and not to
+-- wait here.
 return function(name, make_loop)
   local M = { name = name }
   local loop
@@ -23,7 +24,11 @@ return function(name, make_loop)
   end
 
   function M.wait(waiter)
-    return yield(waiter)
+    if not waiter.awake then
+      waiter.is_parked = true
+      yield(waiter)
+    end
+    waiter.awake = false
   end
 
   function M.wake(waiter)
@@ -46,6 +51,20 @@ return function(name, make_loop)
     return count > 0 or at <= last
   end
 
+  -- A coroutine that we resumed has yielded or ended. Tasks catch what they raise, coroutines of the program's may not.
+  local function resumed(waiter, co, ok, ...)
+    if not ok then return task.report(..., debug.traceback(co)) end
+    if M.carry and not waiter.is_parked and waiter.co then return M.carry(waiter, ...) end
+  end
+
+  -- Who is not parked here runs, or waits for something of the program's own: it finds out when it waits here again.
+  local function resume_parked(waiter)
+    local co = waiter.co
+    if not (waiter.is_parked and co) then return end
+    waiter.is_parked = false
+    return resumed(waiter, co, resume(co, waiter))
+  end
+
   -- Resumes, in order, who is left of a round or begins one, until the time of the step is up.
   function M.resume_ready()
     if at > last then
@@ -55,8 +74,7 @@ return function(name, make_loop)
       local waiter = round[at]
       round[at] = nil
       at = at + 1
-      waiter.awake = false
-      if waiter.co then resume(waiter.co, waiter) end
+      resume_parked(waiter)
       if is_spent() then return end
     end
   end
