@@ -134,7 +134,8 @@ local NO_TASK = "cqlua can wait in a task only, and this code runs in none: star
 local function guest()
   local co, is_main = running()
   if not co or is_main or not host.may_wait or not host.may_wait() then return nil end
-  return setmetatable({ co = co, awake = false, alarm = false, value = false, err = false, is_guest = true }, Task)
+  local visitor = { co = co, awake = false, parked = false, alarm = false, value = false, err = false, is_guest = true }
+  return setmetatable(visitor, Task)
 end
 
 local function outside()
@@ -339,7 +340,7 @@ local function new(fn, ...)
   local count = select("#", ...)
   local args = count > 0 and { n = count, ... } or nil
   -- Every field that a waiting task uses is named here, so that the table never grows.
-  local task = { co = false, fn = fn, args = args, awake = false, is_parked = false, alarm = false, value = false,
+  local task = { co = false, fn = fn, args = args, awake = false, parked = false, alarm = false, value = false,
     err = false }
   return setmetatable(task, Task)
 end
@@ -352,7 +353,7 @@ function M.spawn(fn, ...)
   if owner.start then
     owner.start(body, task)
   else
-    task.co, task.is_parked = create(body), true
+    task.co, task.parked = create(body), true
     tasks[task.co] = task
     owner.wake(task)
   end
