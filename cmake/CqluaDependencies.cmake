@@ -18,7 +18,7 @@ function(cqlua_find name header library package)
 endfunction()
 
 cqlua_find(libev ev.h ev libev-dev)
-list(REMOVE_ITEM cqlua_needs ev) # the Lua module and programs on libev need it, the library does not
+set(cqlua_needs) # that was for the Lua module, and programs with a loop of their own
 cqlua_find(cares ares.h cares libc-ares-dev)
 cqlua_find(zlib zlib.h z zlib1g-dev)
 cqlua_find(lz4 lz4.h lz4 liblz4-dev)

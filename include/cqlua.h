@@ -309,15 +309,16 @@ struct cqlua_options {
     int32_t max_queued;                                  /* 131,072 requests waiting in the session */
     int32_t max_prepared;                                /* 4,096 statements in the cache */
     int64_t max_frame_bytes;                             /* 256 MiB */
-    int64_t max_result_bytes;        /* of one page; the same. A larger answer fails its request and leaves the connection open */
-    int consistency;                 /* 0 (ANY) means LOCAL_QUORUM: ask for ANY in the statement's options */
-    int32_t page_size;               /* 5,000 rows */
-    const char *compression;         /* none; "lz4": used if the server offers it. Others are CQLUA_EUNSUPPORTED */
-    const char *application_name;    /* none: what the server's lists of clients show besides the driver's name and version */
-    const char *application_version; /* none */
-    const char *client_id;           /* a random UUID */
-    int server_timestamps;           /* 1: the server gives writes their time; else each request carries the session's */
-    int throw_on_overload;           /* 1: an overloaded server answers `overloaded` instead of reading more slowly */
+    int64_t max_result_bytes;     /* of one page; the same. A larger answer fails its request and leaves the connection open */
+    int64_t max_memory_bytes;     /* 2 GiB: what the session may hold; an answer over 8 KiB that would pass it does not come in */
+    int consistency;              /* 0 (ANY) means LOCAL_QUORUM: ask for ANY in the statement's options */
+    int32_t page_size;            /* 5,000 rows */
+    const char *compression;      /* none; "lz4": used if the server offers it. Others are CQLUA_EUNSUPPORTED */
+    const char *application_name; /* none: what the server's lists of clients show besides the driver's name and version */
+    const char *application_version;   /* none */
+    const char *client_id;             /* a random UUID */
+    int server_timestamps;             /* 1: the server gives writes their time; else each request carries the session's */
+    int throw_on_overload;             /* 1: an overloaded server answers `overloaded` instead of reading more slowly */
     struct cqlua_allocator allocator;  /* malloc */
     struct cqlua_transport *transport; /* NULL: sockets and c-ares on the loop; see <cqlua/transport.h> */
     int log_level;                     /* enum cqlua_log_level: WARN with on_log, else NONE */
@@ -391,7 +392,7 @@ CQLUA_EXPORT void cqlua_session_unref(struct cqlua_session *session);
 CQLUA_EXPORT const char *cqlua_session_warning(const struct cqlua_session *session);
 /* The native protocol version in use; 0 before the first connection. */
 CQLUA_EXPORT int cqlua_session_protocol_version(const struct cqlua_session *session);
-/* Bytes of the allocator that the session holds, results included. */
+/* Bytes of the allocator that the session holds, results included. What OpenSSL and c-ares allocate is not among them. */
 CQLUA_EXPORT size_t cqlua_session_memory(const struct cqlua_session *session);
 
 /* One of the nodes that are known: 0, or MISUSE: there are not so many. */

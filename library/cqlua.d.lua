@@ -143,6 +143,7 @@ function auth.sasl(mechanism) end
 ---@field max_prepared integer? 4096
 ---@field max_frame_bytes integer? 256 MiB
 ---@field max_result_bytes integer? of one page: a larger one is `frame_too_large`
+---@field max_memory_bytes integer? 2 GiB, of all that the session holds: a larger answer is `frame_too_large`
 ---@field on_full "wait"|"fail"|nil "wait"
 ---@field allow_plaintext_auth boolean? a password may travel unencrypted beyond loopback
 ---@field paging_secret string? signs page tokens, so that nobody else can make one: 32 random bytes, the same in every process

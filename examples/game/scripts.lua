@@ -28,14 +28,18 @@ local function logins()
   end
 end
 
--- All players, again and again, however many: a row at a time, and the frame ends on time all the same.
+-- All players, again and again, however many: a row at a time, and the frame ends on time all the same. A page that fails is
+-- no reason to stop: next time.
 local function leaderboard()
   while true do
-    local best
-    for row in db:stream("SELECT id, gold FROM game.players", nil, READ) do
+    local stream, best = db:stream("SELECT id, gold FROM game.players", nil, READ), nil
+    local row, err = stream:next()
+    while row do
       streamed = streamed + 1
       if row.gold and (not best or row.gold > best.gold) then best = row end
+      row, err = stream:next()
     end
+    if err then io.stderr:write("leaderboard: ", tostring(err), "\n") end
     cqlua.sleep(1)
   end
 end

@@ -108,6 +108,7 @@ struct cqlua_payload *bind_payload_copy(const struct cqlua_payload *from, int32_
 const struct bind_call *bind_call_at(lua_State *L, int index);                            /* NULL: none was given */
 /* Fields of an options table, checked before by options.lua. */
 int32_t bind_int_field(lua_State *L, int table, const char *field, int32_t otherwise);
+int64_t bind_size_field(lua_State *L, int table, const char *field);                  /* bytes; 0 if nil */
 int32_t bind_seconds_field(lua_State *L, int table, const char *field);               /* milliseconds; 0 if nil */
 const char *bind_text_field(lua_State *L, int table, const char *field, size_t *len); /* borrowed from the table */
 

@@ -42,6 +42,7 @@ static void read_limits(lua_State *L, int table, struct cqlua_options *opt)
     opt->max_prepared = bind_int_field(L, table, "max_prepared", 0);
     opt->max_frame_bytes = bind_int_field(L, table, "max_frame_bytes", 0);
     opt->max_result_bytes = bind_int_field(L, table, "max_result_bytes", 0);
+    opt->max_memory_bytes = bind_size_field(L, table, "max_memory_bytes");
     opt->page_size = bind_int_field(L, table, "page_size", 0);
     opt->speculation_delay_ms = bind_int_field(L, table, "speculation_delay_ms", 0);
     opt->speculation_max = bind_int_field(L, table, "speculation_max", 0);

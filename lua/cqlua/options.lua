@@ -314,6 +314,7 @@ local CONNECT = {
   max_prepared = { count },
   max_frame_bytes = { count, min = 4096 },
   max_result_bytes = { count, min = 1024 },
+  max_memory_bytes = { count, min = 2 ^ 20, max = 2 ^ 50 },
   on_full = { choice, of = { wait = true, fail = true } },
   allow_plaintext_auth = { flag },
   require_auth = { flag },

@@ -89,6 +89,7 @@ static void configure_connections(struct cqlua_session *session)
     config->heartbeat_timeout_us = (int64_t)options->heartbeat_timeout_ms * 1000;
     config->max_frame = config->max_result = (size_t)options->max_frame_bytes;
     if (options->max_result_bytes < options->max_frame_bytes) config->max_result = (size_t)options->max_result_bytes;
+    config->max_held = options->max_memory_bytes < (int64_t)(SIZE_MAX / 2) ? (size_t)options->max_memory_bytes : SIZE_MAX / 2;
     config->max_in_flight = (uint32_t)options->max_in_flight;
     config->username = text_slice(session->username);
     config->password = session->password == NULL ? slice("", 0) : text_slice(session->password);

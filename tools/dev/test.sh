@@ -39,6 +39,7 @@ say_what_is_skipped() {
     [ -d "$interop_home/simulacron" ] || echo "skipped: Simulacron: no JDK, or its jars could not be fetched"
     [ -f "$interop_home/toxiproxy" ] || echo "skipped: faults of the network by toxiproxy: no Go, or it could not be built"
     [ -f "$interop_home/python/complete" ] || echo "skipped: values exchanged with the Python driver: it could not be fetched"
+    have_i386 || echo "skipped: the specs on 32 bits: gcc-multilib or Debian's i386 libraries could not be had"
     echo "skipped: fuzzing beyond the kept inputs: ./dev fuzz"
     echo "skipped: nginx: not there yet"
     luajit -e 'assert(tonumber(require("copas")._VERSION:match "%d+") >= 4)' 2>/dev/null ||
@@ -91,6 +92,10 @@ test_all() {
     test_cluster || status=1
     dev_build --sanitize || return 1
     run_ctest build-asan -LE check || status=1
+    if fetch_i386; then
+        dev_build_i386 || return 1
+        run_ctest build-i386 -LE 'all|check|interop' || status=1
+    fi
     return $status
 }
 
