@@ -34,11 +34,15 @@ struct bind_state {
 };
 struct bind_state *bind_state_of(lua_State *L); /* upvalue 1 of every function */
 
+struct bind_lender;
 struct bind_loop {
-    struct cqlua_loop *loop;
+    struct cqlua_loop *loop;     /* owned; NULL: it is the C program's */
+    struct bind_lender *lenders; /* then: the sessions of that program that know it */
     int refs;
 };
 void bind_loop_unref(struct bind_loop *loop);
+struct cqlua_loop *bind_loop_of(struct bind_loop *loop); /* NULL: the C program has freed its sessions, */
+int bind_loop_gone(lua_State *L);                        /* which is then the error: nil, err */
 
 /* A byte pump: see pump.c. */
 struct bind_pump;
@@ -120,7 +124,8 @@ struct bind_session {
     struct bind_session *next;
     struct bind_call defaults;
     uint32_t serial;
-    int shapes; /* registry: a table of shapes by their number */
+    uint8_t is_lent; /* the C program's: a reference, which is never closed or freed here */
+    int shapes;      /* registry: a table of shapes by their number */
 };
 
 struct bind_param {

@@ -331,9 +331,15 @@ local CONNECT = {
   profile = { text },
 }
 
+-- Of a C program's session: what only Lua's side of it knows.
+local ADOPT = {}
+for _, name in ipairs { "bigint", "nil_as", "on_full", "profile", "profiles", "request_timeout", "retry" } do
+  ADOPT[name] = CONNECT[name]
+end
+
 local LIMITS = { max_rows = ALL.max_rows, max_bytes = ALL.max_bytes }
 
-M.CALL, M.ALL, M.STREAM, M.CONNECT, M.LIMITS = CALL, ALL, STREAM, CONNECT, LIMITS
+M.CALL, M.ALL, M.STREAM, M.CONNECT, M.ADOPT, M.LIMITS = CALL, ALL, STREAM, CONNECT, ADOPT, LIMITS
 LATER[CALL], LATER[ALL], LATER[STREAM], LATER[CONNECT], LATER[LIMITS], LATER[BATCH], LATER[PROFILE] =
   LATER.call, LATER.call, LATER.stream, LATER.connect, {}, LATER.call, LATER.call
 

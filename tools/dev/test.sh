@@ -41,7 +41,9 @@ say_what_is_skipped() {
     [ -f "$interop_home/python/complete" ] || echo "skipped: values exchanged with the Python driver: it could not be fetched"
     have_i386 || echo "skipped: the specs on 32 bits: gcc-multilib or Debian's i386 libraries could not be had"
     echo "skipped: fuzzing beyond the kept inputs: ./dev fuzz"
-    echo "skipped: nginx and other hosts: not there yet"
+    echo "skipped: nginx: not there yet"
+    luajit -e 'assert(tonumber(require("copas")._VERSION:match "%d+") >= 4)' 2>/dev/null ||
+        echo "skipped: the host copas: copas 4 or later is not installed (Debian has 1.2.0; luarocks install copas)"
 }
 
 # The specs of authentication, against a node of their own that asks for a password.
@@ -77,8 +79,14 @@ test_cluster() {
     return $status
 }
 
+# Sessions in several threads, under ThreadSanitizer.
+test_threads() {
+    dev_build --sanitize-threads hosts_threads && run_ctest build-tsan -R '^hosts\.threads$'
+}
+
 test_all() {
     local status=0
+    test_threads || status=1
     test_auth || status=1
     test_tls || status=1
     test_cluster || status=1
@@ -114,6 +122,11 @@ dev_test() {
 }
 
 dev_bench() {
+    if [ "${1:-}" = hosts ]; then
+        dev_build
+        bench/hosts "${@:2}"
+        return
+    fi
     local workload workloads='read write page fanout'
     for workload in "$@"; do
         [[ " $workloads " == *" $workload "* ]] || die "bench: unknown workload '$workload'; there are: $workloads"
