@@ -9,7 +9,12 @@
 --   defer()        sees that M.turn() runs before the host's loop next sleeps, and again by M.due() at the latest
 -- and where cqlua owns the loop
 --   run_until(waiter)  turns the loop until wake(waiter), from outside any task
--- A host whose threads are its own also has start(body, task): run body(task) in a new thread.
+-- A host whose threads are its own also has
+--   start(body, task)  runs body(task) in a new thread and a new coroutine, at once or later
+--   admit()            raises where the code that runs now cannot wait
+-- Its threads wait without being tasks: each wait is a task of its own, which nothing else knows (see `outside`).
+-- and, as such a host may kill a coroutine that waits, none of whose code runs then,
+--   is_killed(waiter)  whether the waiter's coroutine is gone
 --
 -- This file knows nothing of sessions: what brings answers registers a source, which each turn drains.
 
@@ -27,7 +32,7 @@ local M = {}
 
 local host
 local timers = timer.new()
-local tasks = {} -- by coroutine; also what holds every waiting coroutine
+local tasks = {} -- by coroutine; also what holds every waiting coroutine, unless the host does
 local active -- the task whose code runs now, nil while the scheduler runs
 local sources = {}
 local unjoined = {} -- failed tasks that nobody joined, with the timer of their report
@@ -60,6 +65,7 @@ function M.attach(candidate)
   check_host(candidate)
   if next(tasks) or root.waiting then errors.misuse("attach: tasks are running on host '%s' already", host.name) end
   host = candidate
+  setmetatable(tasks, host.start and { __mode = "k" } or nil) -- a coroutine that its host kills leaves no trace
 end
 
 -- The host; `ev` unless another was attached.
@@ -99,7 +105,21 @@ end
 local FOREIGN = "cqlua cannot wait in a coroutine that is no task: make a generator with cqlua.wrap, not coroutine.wrap"
 local NO_TASK = "cqlua can wait in a task only, and this code runs in none: start one with cqlua.spawn"
 
+-- Every field that a waiting task uses is named here, so that the table never grows.
+local function new(fn, args)
+  local task = { co = false, fn = fn, args = args, awake = false, alarm = false, value = false, err = false, host = false }
+  return setmetatable(task, Task)
+end
+
+-- Code outside any task: a thread of the host's, which waits as a new task each time (what comes late for one wait never
+-- meets another, even in a coroutine that the host uses again), or the program, which waits as root.
 local function outside()
+  if host and host.admit then
+    host.admit()
+    local task = new(false)
+    task.is_thread = true
+    return task
+  end
   if active then errors.misuse(FOREIGN) end
   if root.waiting or not M.host().run_until then errors.misuse(NO_TASK) end
   return root
@@ -131,6 +151,11 @@ local function wake(task)
   return host.wake(task)
 end
 M.wake = wake
+
+-- True if the task waited in a coroutine that its host has killed.
+function M.is_killed(task)
+  return host.is_killed ~= nil and host.is_killed(task)
+end
 
 -- The error that the task's waits must raise; nil if none. Only where task.alarm is set.
 local function interrupted(task)
@@ -245,7 +270,7 @@ end
 
 local function finish(task, ok, ...)
   active = nil
-  tasks[task.co] = nil
+  tasks[running()] = nil
   task.co, task.scope, task.args = false, nil, nil
   if ok then
     task.state = "done"
@@ -267,8 +292,7 @@ local function note_trace(err)
 end
 
 local function body(task)
-  task.co = task.co or running()
-  tasks[task.co] = task
+  tasks[running()] = task
   if task.cancelled and not task.must_begin then return finish(task, false, task.cancelled) end
   active = task
   local args = task.args
@@ -284,19 +308,11 @@ end
 
 -- Tasks -------------------------------------------------------------------------------------------
 
-local function new(fn, ...)
-  local count = select("#", ...)
-  local args = count > 0 and { n = count, ... } or nil
-  -- Every field that a waiting task uses is named here, so that the table never grows.
-  local task = { co = false, fn = fn, args = args, awake = false, alarm = false, value = false, err = false }
-  return setmetatable(task, Task)
-end
-
 -- Starts fn(...) as a task of its own, in the loop's next turn.
 function M.spawn(fn, ...)
   if type(fn) ~= "function" then errors.misuse("spawn: a function expected, got %s", type(fn)) end
-  local owner = M.host()
-  local task = new(fn, ...)
+  local owner, count = M.host(), select("#", ...)
+  local task = new(fn, count > 0 and { n = count, ... } or nil)
   if owner.start then
     owner.start(body, task)
   else
@@ -381,6 +397,7 @@ function M.with_timeout(seconds, fn, ...)
   check_seconds(seconds, "with_timeout")
   if type(fn) ~= "function" then errors.misuse("with_timeout: a function expected, got %s", type(fn)) end
   local task = enter()
+  if task.is_thread then return M.spawn(M.with_timeout, seconds, fn, ...):join() end
   local message = ("with_timeout: %g seconds have passed"):format(seconds)
   local scope = { outer = task.scope, task = task, message = message }
   scope.timer = M.add_timer(seconds, expire, scope)
@@ -392,6 +409,7 @@ end
 function M.shield(fn, ...)
   if type(fn) ~= "function" then errors.misuse("shield: a function expected, got %s", type(fn)) end
   local task = tasks[running()] or outside()
+  if task.is_thread then return fn(...) end -- nothing ends its waits early
   local scope = { outer = task.scope, shield = true }
   task.scope = scope
   return leave(task, scope, pcall(fn, ...))
@@ -414,7 +432,7 @@ end
 
 function advance(task, generator, ...)
   local outer = task.inner
-  task.inner = generator
+  task.inner = true
   tasks[generator] = task
   return after(task, outer, generator, resume(generator, ...))
 end

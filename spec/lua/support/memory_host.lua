@@ -28,6 +28,7 @@ return function(connect)
       core.pump_connected(pump, number, host.clock, not peer and reason or nil)
     elseif what == "write" then
       peers[key].peer:receive(bytes, host.clock)
+      core.pump_sent(pump, number, host.clock, #bytes)
     elseif what == "close" then
       peers[key] = nil
     end
