@@ -145,3 +145,8 @@ if(have_library)
     cqlua_compile_options(bench_c)
   endif()
 endif()
+
+# A node that answers with what it was asked, for the nginx specs and bench/nginx.
+if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/bench/nginx/echo.c)
+  add_executable(bench_echo bench/nginx/echo.c)
+endif()

@@ -1,7 +1,8 @@
 // echo: a Cassandra node as far as a benchmark needs one (native protocol v4). Every statement has one bind marker and one row,
 // whose column `token` is the bound value: each answer shows whose it is. A statement with "slow" in its text is answered
 // DELAY_MS later.
-// usage: echo ADDRESS PORT DELAY_MS      (prints "ready"; SIGUSR1: prints connections accepted, open now, statements answered)
+// usage: echo ADDRESS PORT DELAY_MS      (port 0: any; prints "ready PORT"; SIGUSR1: prints connections accepted, open now, and
+// statements answered)
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,8 +27,8 @@ struct bytes {
 };
 
 struct client {
-    int fd;                  // -1: closed
-    unsigned generation;     // of the slot: a delayed answer for an earlier one is dropped
+    int fd;              // -1: closed
+    unsigned generation; // of the slot: a delayed answer for an earlier one is dropped
     struct bytes in, out;
 };
 
@@ -239,7 +240,9 @@ int main(int argc, char **argv)
     struct epoll_event event = {.events = EPOLLIN, .data.fd = listener};
     epoll_ctl(poll, EPOLL_CTL_ADD, listener, &event);
     signal(SIGUSR1, on_signal);
-    puts("ready");
+    socklen_t at_size = sizeof at;
+    getsockname(listener, (struct sockaddr *)&at, &at_size);
+    printf("ready %d\n", ntohs(at.sin_port));
     fflush(stdout);
     for (;;) {
         int wait_ms = first == NULL ? -1 : (int)(first->due_ms > now_ms() ? first->due_ms - now_ms() : 0);

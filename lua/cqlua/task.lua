@@ -475,8 +475,8 @@ end
 -- raises what it raised. Tasks that are left then are cancelled.
 function M.run(main, ...)
   if type(main) ~= "function" then errors.misuse("run: a function expected, got %s", type(main)) end
-  if active or root.waiting then errors.misuse("run: the loop is running already: use cqlua.spawn") end
   if not M.host().run_until then errors.misuse("run: host '%s' owns the loop: use cqlua.spawn", host.name) end
+  if active or root.waiting then errors.misuse("run: the loop is running already: use cqlua.spawn") end
   local task = M.spawn(main, ...)
   task.joined = true
   task.joiners = { root }

@@ -77,7 +77,9 @@ end
 
 -- In a coroutine of its own: those of light threads are used again, and may be killed at any time.
 local function run(body, started)
-  return resume(create(body), started)
+  local co = create(body)
+  resume(co, started)
+  return co -- held until then: nginx does not hold it
 end
 
 local function run_in_timer(_, body, started)
