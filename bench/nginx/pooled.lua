@@ -5,7 +5,7 @@ local bit = require "bit"
 
 local byte, char = string.byte, string.char
 
-local M = { address = os.getenv "CQLUA_BENCH_ADDRESS" or "127.0.0.130", port = tonumber(os.getenv "CQLUA_BENCH_PORT" or 19042) }
+local M = { address = "127.0.0.1", port = 9042 }
 
 local SELECT = "SELECT token FROM t WHERE k = ?"
 local ids = {} -- of prepared statements, by text

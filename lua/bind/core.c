@@ -222,6 +222,7 @@ static int open_all(lua_State *L)
     bind_open_page(L);
     bind_open_info(L);
     bind_open_pump(L);
+    bind_open_names(L);
     bind_open_batch(L);
     bind_open_whole(L);
     bind_open_number(L);

@@ -41,6 +41,7 @@ struct bind_pump {
     struct cqlua_session *session;
     struct record *first, **last;
     struct handle *handles;
+    struct bind_names *names; /* whom lookups were passed on to; NULL: nobody */
     uint32_t numbers;
     int deferred;
     int is_over; /* its session was freed */
@@ -118,6 +119,7 @@ static void pump_forget(void *self, struct cqlua_lookup *lookup)
     struct handle *handle = pump->handles;
     while (handle != NULL && handle->lookup != lookup) handle = handle->next;
     if (handle != NULL) drop_handle(pump, handle);
+    else if (pump->names != NULL) cqlua_names_forget(pump->names->names, lookup);
 }
 
 static int pump_connect(void *self, struct cqlua_link *link, const struct cqlua_address *address, void **pipe)
@@ -214,6 +216,7 @@ void bind_pump_unref(struct bind_pump *pump)
     if (pump == NULL || --pump->refs > 0) return;
     while (pump->first != NULL) drop_first(pump);
     while (pump->handles != NULL) drop_handle(pump, pump->handles);
+    bind_names_unref(pump->names);
     free(pump);
 }
 
@@ -378,6 +381,25 @@ static int pump_resolved(lua_State *L)
     return 0;
 }
 
+/* pump_look_up(pump, number, name, names): has the name resolved by `names`, always the same, which tells the session itself: true,
+ * or nothing if it cannot. */
+static int pump_look_up(lua_State *L)
+{
+    struct bind_pump *pump = check_pump(L);
+    struct handle *handle = find_handle(pump, luaL_checkinteger(L, 2));
+    const char *name = luaL_checkstring(L, 3);
+    struct bind_names *names = bind_check_names(L, 4);
+    if (handle == NULL || handle->lookup == NULL) return 0;
+    if (cqlua_names_ask(names->names, handle->lookup, name) < 0) return 0;
+    if (pump->names == NULL) {
+        pump->names = names;
+        names->refs++;
+    }
+    drop_handle(pump, handle);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 /* pump_turn(pump, now, wall): time passes; what was submitted becomes writes. Seconds. */
 static int pump_turn(lua_State *L)
 {
@@ -405,9 +427,16 @@ static int pump_due(lua_State *L)
 
 static const luaL_Reg metamethods[] = {{"__gc", pump_gc}, {NULL, NULL}};
 static const luaL_Reg functions[] = {
-    {"pump_new", pump_new},           {"pump_next", pump_next}, {"pump_connected", pump_connected},
-    {"pump_received", pump_received}, {"pump_sent", pump_sent}, {"pump_lost", pump_lost},
-    {"pump_resolved", pump_resolved}, {"pump_turn", pump_turn}, {"pump_due", pump_due},
+    {"pump_new", pump_new},
+    {"pump_next", pump_next},
+    {"pump_connected", pump_connected},
+    {"pump_received", pump_received},
+    {"pump_sent", pump_sent},
+    {"pump_lost", pump_lost},
+    {"pump_resolved", pump_resolved},
+    {"pump_look_up", pump_look_up},
+    {"pump_turn", pump_turn},
+    {"pump_due", pump_due},
     {NULL, NULL},
 };
 

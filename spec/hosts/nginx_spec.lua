@@ -374,6 +374,18 @@ describe("a session whose node is not there yet", function()
   end)
 end)
 
+describe("a contact point that is a name", function()
+  it("is resolved as the system says, and a wrong one is told", function()
+    setup_with { http = SESSION:gsub("127%.0%.0%.1:", "localhost:"):gsub("FAST, SLOW", [[
+      assert(nginx.session("nowhere", { contact_points = { "no.such.name.invalid" }, connect_timeout = 5 }))
+      FAST, SLOW]]) }
+    assert.equal("right", (server:get "/token"))
+    local line = "cqlua: session 'nowhere': no_nodes: [^\n]*no.such.name.invalid"
+    support.eventually(function() return server:errors():match(line) end, "the wrong name is logged", 20)
+    teardown_all()
+  end)
+end)
+
 describe("where there can be no session", function()
   local function started_with(http, text)
     folder = support.folder()

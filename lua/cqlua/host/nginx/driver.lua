@@ -27,9 +27,11 @@ local M = {
 
 local LONGEST = 0.5 -- seconds of one sleep: then it looks whether the worker exits
 local QUIET = 0.5 -- seconds without a request after which a worker that exits lets its connections go
+local RESOLVING = 0.005 -- seconds of one sleep while a name is being resolved
 local LEAST = 0.001 -- seconds: nginx counts milliseconds
 
 local owners = {} -- of pumps
+local names = false -- the resolver, once there is a name
 local work = false -- what it sleeps on: made in the worker
 local state = "STOPPED"
 local wakes_at = 0 -- when it is ASLEEP
@@ -56,9 +58,12 @@ function carriers.close(owner, number)
   owner.links[number] = nil
 end
 
+-- nginx gives Lua no address of a name: the library asks the system's name servers.
 function carriers.resolve(owner, number, name)
-  local reason = "%s is a name, and nginx gives Lua no address of one: name contact points by address"
-  core.pump_resolved(owner.pump, number, clock(), nil, reason:format(name))
+  names = names or core.names_new()
+  if not core.pump_look_up(owner.pump, number, name, names) then
+    core.pump_resolved(owner.pump, number, clock(), nil, "the system's resolver could not be asked")
+  end
 end
 
 local function carry(owner)
@@ -120,6 +125,7 @@ local function turn_all(now, wall)
 end
 
 local function turn()
+  if names then core.names_step(names) end
   turn_all(clock())
   task.turn()
 end
@@ -127,7 +133,8 @@ end
 -- Seconds until the next turn: 0 if there is something to do at once.
 local function sleep_seconds(now)
   if is_wanted then return 0 end
-  local at = now + min(task.due() or huge, LONGEST)
+  local is_resolving = names and core.names_step(names)
+  local at = now + min(task.due() or huge, is_resolving and RESOLVING or LONGEST)
   for _, owner in ipairs(owners) do at = min(at, pump_due(owner.pump) or huge) end
   return max(at - now, 0)
 end
