@@ -57,7 +57,7 @@ end
 function M.missing()
   local nginx = output "PATH=$PATH:/usr/sbin command -v nginx"
   if nginx == "" then return "skipped: no nginx (./dev test --all installs it)" end
-  M.program = nginx
+  M.nginx = nginx
   M.modules = output(nginx .. " -V"):match "%-%-modules%-path=(%S+)" or "/usr/lib/nginx/modules"
   for _, name in ipairs(MODULES) do
     if not read(M.modules .. "/" .. name) then return "skipped: nginx has no " .. name .. " (libnginx-mod-http-lua)" end
@@ -121,6 +121,14 @@ function M.count(node)
   return { accepted = tonumber(accepted), open = tonumber(open), answered = tonumber(answered) }
 end
 
+-- A process whose first line says that it is ready: { pid, ready = the line }, see Process.
+function M.program(command, folder)
+  local log = folder .. "/program.log"
+  local program = start("exec " .. command, log)
+  program.ready = M.eventually(function() return read(log):match "^([^\n]+)\n" end, command .. " is ready")
+  return program
+end
+
 -- nginx -------------------------------------------------------------------------------------------
 
 local CONF = [[
@@ -168,20 +176,32 @@ function Nginx:configure(given)
   write(self.folder .. "/nginx.conf", text)
 end
 
--- Starts it: given { http, server, workers, node_port, folder }.
-function M.start(given)
-  local self = { folder = given.folder, port = M.free_port(), node_port = given.node_port }
-  setmetatable(self, Nginx)
-  self:configure(given)
-  write(self.folder .. "/error.log", "")
-  local ran = start(("exec env LD_LIBRARY_PATH=%s %s -p %s -c %s/nginx.conf"):format(absolute(BUILD), M.program, self.folder,
-    self.folder), self.folder .. "/nginx.log")
-  self.pid = ran.pid
+function Nginx:await(log)
   M.eventually(function()
-    if not M.is_alive(self.pid) then error("nginx ended:\n" .. read(self.folder .. "/nginx.log") .. self:errors(), 0) end
+    if not M.is_alive(self.pid) then error("nginx ended:\n" .. read(log) .. self:errors(), 0) end
     return #self:workers() > 0 and select(2, self:get "/") ~= 0
   end, "nginx listens")
   return self
+end
+
+-- Starts it: given { http, server, workers, node_port, folder }.
+function M.start(given)
+  local self = setmetatable({ folder = given.folder, port = M.free_port(), node_port = given.node_port }, Nginx)
+  self:configure(given)
+  write(self.folder .. "/error.log", "")
+  local log, library = self.folder .. "/nginx.log", absolute(BUILD)
+  local command = ("exec env LD_LIBRARY_PATH=%s %s -p %s -c %s/nginx.conf"):format(library, M.nginx, self.folder, self.folder)
+  self.pid = start(command, log).pid
+  return self:await(log)
+end
+
+-- Starts the example, which keeps its log where its own folder is.
+function M.example(folder, contact_points)
+  local self = setmetatable({ folder = folder, port = M.free_port() }, Nginx)
+  local log = folder .. "/nginx.log"
+  self.pid = start(("exec env CQLUA_CONTACT_POINTS=%s TMPDIR=%s examples/nginx/run %d"):format(contact_points, folder, self.port),
+    log).pid
+  return self:await(log)
 end
 
 -- The body of the answer, and its status.
