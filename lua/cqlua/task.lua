@@ -10,11 +10,14 @@
 -- and where cqlua owns the loop
 --   run_until(waiter)  turns the loop until wake(waiter), from outside any task
 -- A host whose threads are its own also has
---   start(body, task)  runs body(task) in a new thread and a new coroutine, at once or later
---   admit()            raises where the code that runs now cannot wait
+--   start(body, task, group)  runs body(task) in a new coroutine, at once or later, in a thread of its own or of the group's
+--   admit()                   raises where the code that runs now cannot wait
+-- which may be cheaper for tasks that one waiter starts and waits for: a group,
+--   group(waiter)             which is what it starts them with, and
+--   tend(group)               is told whenever the waiter was woken
 -- Its threads wait without being tasks: each wait is a task of its own, which nothing else knows (see `outside`).
 -- and, as such a host may kill a coroutine that waits, none of whose code runs then,
---   is_killed(waiter)  whether the waiter's coroutine is gone
+--   is_killed(waiter)         whether the waiter's coroutine is gone
 --
 -- This file knows nothing of sessions: what brings answers registers a source, which each turn drains.
 
@@ -65,7 +68,7 @@ function M.attach(candidate)
   check_host(candidate)
   if next(tasks) or root.waiting then errors.misuse("attach: tasks are running on host '%s' already", host.name) end
   host = candidate
-  setmetatable(tasks, host.start and { __mode = "k" } or nil) -- a coroutine that its host kills leaves no trace
+  setmetatable(tasks, host.start and { __mode = "kv" } or nil) -- the host holds them; what it kills leaves no trace
 end
 
 -- The host; `ev` unless another was attached.
@@ -107,7 +110,8 @@ local NO_TASK = "cqlua can wait in a task only, and this code runs in none: star
 
 -- Every field that a waiting task uses is named here, so that the table never grows.
 local function new(fn, args)
-  local task = { co = false, fn = fn, args = args, awake = false, alarm = false, value = false, err = false, host = false }
+  local task = { co = false, fn = fn, args = args, awake = false, alarm = false, value = false, err = false,
+    host = false, group = false }
   return setmetatable(task, Task)
 end
 
@@ -308,19 +312,34 @@ end
 
 -- Tasks -------------------------------------------------------------------------------------------
 
--- Starts fn(...) as a task of its own, in the loop's next turn.
-function M.spawn(fn, ...)
-  if type(fn) ~= "function" then errors.misuse("spawn: a function expected, got %s", type(fn)) end
+-- The tasks that `waiter` is going to start with M.spawn_in and wait for: what the host wants to know of them, or nil.
+function M.group(waiter)
+  return host.group and host.group(waiter)
+end
+
+-- To be called whenever the waiter was woken.
+function M.tend(group)
+  if group then host.tend(group) end
+end
+
+-- Starts fn(...) as a task of the group (nil: of none).
+function M.spawn_in(group, fn, ...)
   local owner, count = M.host(), select("#", ...)
   local task = new(fn, count > 0 and { n = count, ... } or nil)
   if owner.start then
-    owner.start(body, task)
+    owner.start(body, task, group)
   else
     task.co = create(body)
     tasks[task.co] = task
     owner.wake(task)
   end
   return task
+end
+
+-- Starts fn(...) as a task of its own, in the loop's next turn.
+function M.spawn(fn, ...)
+  if type(fn) ~= "function" then errors.misuse("spawn: a function expected, got %s", type(fn)) end
+  return M.spawn_in(nil, fn, ...)
 end
 
 local function forget(joiners, task)

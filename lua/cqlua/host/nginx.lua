@@ -3,9 +3,6 @@
 --   nginx.session(name, options)   in init_worker_by_lua: opens a session of this worker
 --   nginx.session(name)            in any phase: that session
 --   nginx.prometheus()             the counters of all workers as text
---
--- A waiting thread sleeps on a semaphore. A semaphore is used again only after a wait that was woken: one whose thread was
--- killed, or whose time has passed, may still be posted, and would wake a stranger.
 
 local core = require "cqlua.core"
 local driver = require "cqlua.host.nginx.driver"
@@ -13,66 +10,30 @@ local errors = require "cqlua.error"
 local log = require "cqlua.log"
 local metrics = require "cqlua.host.nginx.metrics"
 local options = require "cqlua.options"
-local semaphore = require "ngx.semaphore"
 local session = require "cqlua.session"
 local task = require "cqlua.task"
+local thread = require "cqlua.host.nginx.thread"
 
 local ngx, create, get_phase, resume = ngx, coroutine.create, ngx.get_phase, coroutine.resume
 local clock, min = core.clock, math.min
 
 local M = { name = "nginx", prometheus = metrics.prometheus }
 
-local LONGEST = 60 -- seconds of one sleep: then the caller looks again
 local RECONNECT = { 1, 60 } -- seconds between attempts to open a session, as the option `reconnect`
 
 local CAN_WAIT = { rewrite = true, server_rewrite = true, access = true, content = true, timer = true, ssl_cert = true,
   ssl_session_fetch = true, ssl_client_hello = true }
 
 local named = {} -- sessions: { session, checked, delay } or { err }
-local semaphores, count = {}, 0 -- free ones
 
 -- The host ----------------------------------------------------------------------------------------
 
-M.defer = driver.defer
-M.pump = driver.new_pump
+M.defer, M.pump = driver.defer, driver.new_pump
+M.wait, M.wake, M.is_killed = thread.wait, thread.wake, thread.is_killed
+M.group, M.tend = thread.group, thread.tend
 
 function M.now()
   return (clock())
-end
-
-function M.wait(waiter)
-  if waiter.awake then
-    waiter.awake = false
-    return
-  end
-  local sem
-  if count > 0 then
-    sem = semaphores[count]
-    count = count - 1
-  else
-    sem = semaphore.new()
-  end
-  waiter.host = sem
-  local ok, reason = sem:wait(LONGEST)
-  waiter.host, waiter.awake = false, false
-  if ok then
-    count = count + 1
-    semaphores[count] = sem
-  elseif reason ~= "timeout" then
-    error("cqlua cannot wait here: " .. reason, 0)
-  end
-end
-
-function M.wake(waiter)
-  if waiter.awake then return end
-  waiter.awake = true
-  local sem = waiter.host
-  if sem then sem:post(1) end
-end
-
-function M.is_killed(waiter)
-  local sem = waiter.host
-  return sem and sem:count() >= 0 and not waiter.awake
 end
 
 -- In a coroutine of its own: those of light threads are used again, and may be killed at any time.
@@ -86,8 +47,9 @@ local function run_in_timer(_, body, started)
   return run(body, started)
 end
 
--- A thread of the request's, which ends with it; of a timer, where there can be none.
-function M.start(body, started)
+-- A task of a group, or a thread of the request's, which ends with it; of a timer, where there can be none.
+function M.start(body, started, group)
+  if group then return thread.start(group, body, started) end
   if not driver.is_turning and CAN_WAIT[get_phase()] then
     ngx.thread.spawn(run, body, started)
   else
