@@ -10,12 +10,14 @@ local M = { address = "127.0.0.1", port = 9042 }
 local SELECT = "SELECT token FROM t WHERE k = ?"
 local ids = {} -- of prepared statements, by text
 
+local band, rshift = bit.band, bit.rshift
+
 local function int(n)
-  return char(bit.band(bit.rshift(n, 24), 255), bit.band(bit.rshift(n, 16), 255), bit.band(bit.rshift(n, 8), 255), bit.band(n, 255))
+  return char(band(rshift(n, 24), 255), band(rshift(n, 16), 255), band(rshift(n, 8), 255), band(n, 255))
 end
 
 local function short(n)
-  return char(bit.rshift(n, 8), bit.band(n, 255))
+  return char(rshift(n, 8), band(n, 255))
 end
 
 local function read_int(text, at)

@@ -108,6 +108,42 @@ describe("a session in nginx", function()
           ngx.print(table.concat(got, " "), " ", both.db, " ", both.nginx, " ", task:join())
         }
       }
+      location /groups {
+        content_by_lua_block {
+          -- nginx's own waits and ours, in turn, in every task of a group: each with a thread of its own from the first on
+          local order, turns = {}, { require "ngx.semaphore".new(), require "ngx.semaphore".new() }
+          local function member(i)
+            ask(FAST, "a" .. i)
+            if i < 3 then assert(turns[i]:wait(5)) end -- for the one after it
+            order[#order + 1] = i
+            if i > 1 then turns[i - 1]:post(1) end
+            local thread = ngx.thread.spawn(function() ngx.sleep(0.001) return "child" .. i end)
+            local got = ask(SLOW, "b" .. i)
+            local _, child = ngx.thread.wait(thread)
+            local inner = cqlua.assert(cqlua.map({ 1, 2 }, 2, function(j)
+              if j == i then ngx.sleep(0.001) end
+              return ask(FAST, i .. "." .. j)
+            end))
+            local generator = cqlua.wrap(function() coroutine.yield(ask(FAST, "g" .. i)) end)
+            return got .. " " .. child .. " " .. inner[1] .. " " .. inner[2] .. " " .. generator()
+          end
+          local all = cqlua.assert(cqlua.map({ 1, 2, 3 }, 3, member))
+          ngx.say(table.concat(order))
+          for i = 1, 3 do ngx.say(all[i]) end
+          local many = {}
+          for i = 1, 3000 do many[i] = i end
+          local got = cqlua.assert(cqlua.map(many, 500, function(i) return tonumber(ask(FAST, tostring(i))) end))
+          for i = 1, 3000 do assert(got[i] == i) end
+          ngx.say(#got)
+        }
+      }
+      location /abort_groups { lua_check_client_abort on; content_by_lua_block {
+        cqlua.map({ 1, 2, 3, 4 }, 4, function(i)
+          if i == 4 then ngx.sleep(2) end
+          ask(SLOW, "aborted" .. i)
+          ngx.sleep(2)
+        end)
+      } }
       location /late {
         content_by_lua_block {
           local value, err = cqlua.with_timeout(0.02, function() return ask(SLOW, "late") end)
@@ -188,6 +224,13 @@ describe("a session in nginx", function()
     assert.equal("m3 m1 m2 g slept spawned", (server:get "/tasks"))
   end)
 
+  it("Q1 overlaps the waits of a group's tasks, ours and nginx's", function()
+    local expected = { "321" }
+    for i = 1, 3 do expected[i + 1] = ("b%d child%d %d.1 %d.2 g%d"):format(i, i, i, i, i) end
+    expected[5] = "3000\n"
+    assert.equal(table.concat(expected, "\n"), (server:get "/groups"))
+  end)
+
   it("ends waits early by with_timeout, by the call's timeout and by a group's first error", function()
     assert.equal("nil timeout\nnil timeout\nnil why\nstill\n", (server:get "/late"))
   end)
@@ -230,7 +273,11 @@ describe("a session in nginx", function()
   end)
 
   it("X2 survives clients that go away", function()
-    for _ = 1, 20 do support.output(("curl -s -m 0.05 http://127.0.0.1:%d/abort"):format(server.port)) end
+    for _ = 1, 20 do
+      for _, path in ipairs { "/abort", "/abort_groups" } do
+        support.output(("curl -s -m 0.05 http://127.0.0.1:%d%s"):format(server.port, path))
+      end
+    end
     for _ = 1, 20 do assert.equal("right", (server:get "/token")) end
     assert_no_failure(load_with(16, 1, "/token"))
     support.eventually(function() return server:get("/metrics"):match "cqlua_in_flight 0\n" end, "abandoned requests end")
