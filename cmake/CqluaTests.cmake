@@ -147,6 +147,6 @@ if(have_library)
 endif()
 
 # A node that answers with what it was asked, for the nginx specs and bench/nginx.
-if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/bench/nginx/echo.c)
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
   add_executable(bench_echo bench/nginx/echo.c)
 endif()

@@ -7,6 +7,7 @@ have_jdk() { have javac && [ "$(java_major)" -ge 11 ]; }
 packages_of_all() {
     have_jdk || echo openjdk-17-jdk-headless
     python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
+    echo nginx libnginx-mod-http-lua wrk curl # spec/hosts/nginx_spec.lua
 }
 
 fetch_codec() {
