@@ -381,8 +381,8 @@ static int pump_resolved(lua_State *L)
     return 0;
 }
 
-/* pump_look_up(pump, number, name, names): has the name resolved by `names`, always the same, which tells the session itself: true,
- * or nothing if it cannot. */
+/* pump_look_up(pump, number, name, names): has the name resolved by `names`, always the same, which tells the session itself:
+ * true, or nothing if it cannot. */
 static int pump_look_up(lua_State *L)
 {
     struct bind_pump *pump = check_pump(L);
