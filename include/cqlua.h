@@ -325,6 +325,7 @@ struct cqlua_options {
     cqlua_event_fn *on_event;          /* NULL: none; hears of events, if the session is not opened to a queue */
     void *on_event_arg;
     struct cqlua_slice paging_secret; /* none: signs page tokens, so that nobody else can make one. 32 random bytes do */
+    int ask_addresses; /* 1: where each node is that the cluster tells of is asked of the opening queue (CQLUA_ASK_ADDRESS) */
 };
 #define cqlua_options_init(options) cqlua_options_init_sized((options), sizeof *(options))
 CQLUA_EXPORT void cqlua_options_init_sized(struct cqlua_options *options, size_t size);
@@ -652,6 +653,7 @@ enum cqlua_question {
     CQLUA_ASK_SASL,
     CQLUA_ASK_RETRY, /* `error` says how the attempt failed, `tag` is the request's. Not asked about a request that may have been
                         executed and is not idempotent, nor after max_retries; without an answer the default holds */
+    CQLUA_ASK_ADDRESS, /* where `node`, which the cluster says is at `address` and `port`, is for this client (docs/cluster.md) */
 };
 /* Where a SASL exchange stands: the first token is wanted (it may be empty); the server answered with a challenge; the server has
  * accepted, and any token as the answer says that so does the mechanism. */
@@ -668,6 +670,9 @@ struct cqlua_completion {
     const char *authenticator;       /* the server's class that asks */
     struct cqlua_slice challenge;    /* CQLUA_ASK_SASL: what the server said; base NULL: nothing */
     int64_t exchange;                /* the same for all questions of one connection */
+    const char *address;             /* CQLUA_ASK_ADDRESS: "10.0.0.7", of */
+    const struct cqlua_node *node;   /* this node, as the cluster tells of it (not of its being up), and */
+    uint16_t port;                   /* its port */
     struct cqlua_asked *asked;       /* what holds them */
     struct cqlua_result *result;     /* kind CQLUA_RESULT without an error */
     struct cqlua_prepared *prepared; /* kind CQLUA_PREPARED without an error */
@@ -694,6 +699,9 @@ struct cqlua_reply {
     const char *username, *password; /* CQLUA_ASK_CREDENTIALS: NULL username: none, which fails the connection */
     struct cqlua_slice token;        /* CQLUA_ASK_SASL: base NULL: none, which fails the connection */
     enum cqlua_retry retry;          /* CQLUA_ASK_RETRY: at the same node, at the next, not at all, or what the table says */
+    const char *address;             /* CQLUA_ASK_ADDRESS: "203.0.113.7", with a ":port" if need be; NULL: where the cluster says;
+                                        "": it is not known, and the node is left out, or stays where it was connected to */
+    uint16_t port;                   /* 0: that of `address`, else as the cluster says */
 };
 /* Answers a question: 0, or MISUSE if nobody waits for it any more. */
 CQLUA_EXPORT int cqlua_answer(struct cqlua_session *session, int64_t question, const struct cqlua_reply *reply);

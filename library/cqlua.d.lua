@@ -110,6 +110,10 @@ function auth.sasl(mechanism) end
 ---@field column string? the column of a value that does not fit
 ---@field index integer? of a batch: its entry, from 1
 
+---Where a node is for this client: an address and, if it is another, a port; nothing: where the cluster says. nil and an error:
+---it is not known. It may wait, but not for the session that asks.
+---@alias cqlua.translate fun(address: string, port: integer, node: cqlua.node): string?, any
+
 ---@class cqlua.options.connect
 ---@field contact_points string[]? { "127.0.0.1" }; names or addresses, each with an optional :port
 ---@field local_dc string? whose nodes requests go to; that of the node reached first
@@ -117,6 +121,7 @@ function auth.sasl(mechanism) end
 ---@field load_balancing { remote_dcs: boolean? }? whether requests may go to other data centres when no local node is up
 ---@field nodes { allow: string[]|string|nil, deny: string[]|string|nil }? addresses and networks that nodes may have
 ---@field discovery boolean? false: no other nodes than the contact points
+---@field translate_address cqlua.translate|table<string, string>|nil where nodes that the cluster tells of are for this client
 ---@field port integer? 9042
 ---@field keyspace string?
 ---@field auth cqlua.auth.plain|cqlua.auth.sasl|cqlua.auth.asked|nil

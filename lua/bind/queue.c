@@ -258,6 +258,7 @@ static const char *question_name(const struct cqlua_completion *done)
 {
     static const char *const steps[] = {"start", "challenge", "success"};
     if (done->question == CQLUA_ASK_RETRY) return "retry";
+    if (done->question == CQLUA_ASK_ADDRESS) return "address";
     return done->question == CQLUA_ASK_SASL ? steps[done->step] : "credentials";
 }
 
@@ -269,8 +270,17 @@ static void set_retry(lua_State *L, const struct cqlua_completion *done)
     lua_setfield(L, -2, "error");
 }
 
+static void set_address(lua_State *L, const struct cqlua_completion *done)
+{
+    bind_set_text(L, "address", done->address);
+    bind_set_number(L, "port", (lua_Number)done->port);
+    bind_push_node(L, done->node);
+    lua_setfield(L, -2, "about");
+}
+
 /* { question =, id =, node =, authenticator =, exchange =, challenge = }: `question` is "credentials", SASL's "start",
- * "challenge" or "success", or "retry", which has tag =, attempts = and error =. */
+ * "challenge" or "success"; "retry", which has tag =, attempts = and error =; or "address", which has address =, port = and
+ * about =. */
 static void push_question(lua_State *L, const struct cqlua_completion *done)
 {
     lua_createtable(L, 0, 6);
@@ -281,6 +291,7 @@ static void push_question(lua_State *L, const struct cqlua_completion *done)
     bind_set_text(L, "authenticator", done->authenticator);
     bind_set_number(L, "exchange", (lua_Number)done->exchange);
     if (done->question == CQLUA_ASK_RETRY) set_retry(L, done);
+    if (done->question == CQLUA_ASK_ADDRESS) set_address(L, done);
     if (done->challenge.base != NULL) {
         lua_pushlstring(L, done->challenge.base, done->challenge.len);
         lua_setfield(L, -2, "challenge");

@@ -106,6 +106,7 @@ static void read_options(lua_State *L, int table, struct cqlua_options *opt)
     opt->local_dc = bind_text_field(L, table, "local_dc", NULL);
     opt->local_rack = bind_text_field(L, table, "local_rack", NULL);
     opt->remote_dcs = is_true(L, table, "remote_dcs");
+    opt->ask_addresses = is_true(L, table, "ask_addresses");
     opt->allow_nodes = bind_text_field(L, table, "allow_nodes", NULL);
     opt->deny_nodes = bind_text_field(L, table, "deny_nodes", NULL);
     opt->port = (uint16_t)bind_int_field(L, table, "port", 0);
@@ -403,6 +404,13 @@ static int session_answer_retry(lua_State *L)
     return answer(L, &reply);
 }
 
+/* answer_address(session, question, address, port): address nil means as told, "" that it is not known; port nil: the same. */
+static int session_answer_address(lua_State *L)
+{
+    struct cqlua_reply reply = {.address = luaL_optstring(L, 3, NULL), .port = (uint16_t)luaL_optinteger(L, 4, 0)};
+    return answer(L, &reply);
+}
+
 /* answer_token(session, question, token): nil means none. */
 static int session_answer_token(lua_State *L)
 {
@@ -615,6 +623,7 @@ static const luaL_Reg functions[] = {
     {"cancel", session_cancel},
     {"answer", session_answer},
     {"answer_token", session_answer_token},
+    {"answer_address", session_answer_address},
     {"answer_retry", session_answer_retry},
     {"session_warning", session_warning},
     {NULL, NULL},

@@ -5,12 +5,13 @@ local core = require "cqlua.core"
 local credentials = require "cqlua.auth"
 local errors = require "cqlua.error"
 local logs = require "cqlua.log"
+local translate = require "cqlua.translate"
 
 local M = {}
 
 -- What api.md names and this version does not have. As options: refused by name.
 local LATER = {
-  connect = "slow_query translate_address",
+  connect = "slow_query",
   call = "lazy",
 }
 LATER.stream = LATER.call .. " max_buffer_bytes"
@@ -289,6 +290,7 @@ local CONNECT = {
   discovery = { flag },
   nodes = { node_lists },
   load_balancing = { load_balancing },
+  translate_address = { translate.check },
   port = { count, max = 65535 },
   keyspace = { keyspace },
   auth = { auth, is_secret = true },

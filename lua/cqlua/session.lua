@@ -10,6 +10,7 @@ local result = require "cqlua.result"
 local schema = require "cqlua.schema"
 local stream = require "cqlua.stream"
 local task = require "cqlua.task"
+local translate = require "cqlua.translate"
 
 local core_submit, core_submit_text = core.submit, core.submit_text
 local answer, enter, milliseconds = request.answer, task.enter, request.milliseconds
@@ -554,8 +555,11 @@ end
 -- A task: the user's function may itself wait. What it raised is reported; the server's side sees only that it failed.
 local function answer_question(self, question)
   if question.question == "retry" then return answer_retry(self, question) end
-  local user, password, token, err
-  if question.question == "credentials" then
+  local user, password, token, address, port, err
+  if question.question == "address" then
+    address, port, err = translate.ask(self._translate, question)
+    core.answer_address(self._core, question.id, address, port)
+  elseif question.question == "credentials" then
     user, password, err = credentials_of(self._auth, question.node)
     core.answer(self._core, question.id, user, password)
   else
@@ -647,6 +651,7 @@ local function core_options(checked, log_level)
   opt.contact_points = table.concat(checked.contact_points or { "127.0.0.1" }, ",")
   opt.authenticators = checked.authenticators and table.concat(checked.authenticators, ",")
   opt.no_discovery = checked.discovery == false
+  opt.ask_addresses = checked.translate_address ~= nil
   opt.remote_dcs = checked.load_balancing and checked.load_balancing.remote_dcs or false
   local lists = checked.nodes or {}
   opt.allow_nodes, opt.deny_nodes = comma_list(lists.allow), comma_list(lists.deny)
@@ -682,6 +687,7 @@ local function new(checked)
     _schema = schema.new_cache(),
     _auth = checked.auth or false,
     _exchanges = {}, -- of SASL, by their numbers
+    _translate = checked.translate_address or false,
     _log = false,
     _on_full = checked.on_full or "wait",
     _retry = checked.retry or false,

@@ -1,19 +1,22 @@
--- The load of ./dev chaos, and its judge: 500 tasks read and write rows of their own at QUORUM while nodes are killed, stopped
--- and drained; at the end what the server has must be what it acknowledged.
+-- The load of ./dev chaos, and its judge: 500 tasks read and write rows of their own at QUORUM while nodes are killed, stopped,
+-- drained, ended all at once and moved to other addresses; at the end what the server has must be what it acknowledged.
 --
 -- ctest: all timeout=1200
 --
---   luajit spec/chaos/load.lua CONTACT_POINTS LOG SEED RATE
+--   luajit spec/chaos/load.lua "CONTACT_POINT ..." LOG SEED RATE
 --
 -- LOG tells what ./dev chaos does to the nodes, a line each: time, word, node. After "ready" (a node is back) this script adds
--- "whole" when all nodes see each other again; "lost" begins and "ready" ends a time without a quorum; "end" ends the load.
+-- "whole" when all nodes see each other again; "lost", "dark" and "moved" begin and "whole" ends a time without a quorum; between
+-- "down" and "back" no node lives; "end" ends the load.
 
 local cqlua = require "cqlua"
 local checkers = require "spec.chaos.checkers"
 local report_of = require "spec.chaos.report"
+local scan = require "spec.chaos.scan"
 local assert = cqlua.assert
 
 local TASKS, TIMEOUT, PROBES = 500, 10, 20
+local RECONNECT = { 0.5, 5 }
 local seconds = report_of.seconds
 
 -- The log -----------------------------------------------------------------------------------------
@@ -38,13 +41,13 @@ end
 -- When no quorum was alive, until all was well again; and how often each fault was injected.
 local function sum_up(lines)
   local windows, faults, open = {}, {}, nil
+  local known = { kill = true, pause = true, drain = true, lost = true, dark = true, moved = true }
   for _, line in ipairs(lines) do
-    if line.word == "lost" then
+    if line.word == "lost" or line.word == "dark" or line.word == "moved" then
       open = { from = line.time, to = math.huge }
       windows[#windows + 1] = open
     elseif line.word == "whole" and open then open.to, open = line.time, nil end
-    local is_fault = line.word == "kill" or line.word == "pause" or line.word == "drain" or line.word == "lost"
-    if is_fault then faults[line.word] = (faults[line.word] or 0) + 1 end
+    if known[line.word] then faults[line.word] = (faults[line.word] or 0) + 1 end
   end
   return windows, faults
 end
@@ -80,6 +83,7 @@ local function set_up(db, report)
     end
     if checker.fill then checker.fill(db) end
   end
+  scan.fill(db)
 end
 
 -- The load ----------------------------------------------------------------------------------------
@@ -117,13 +121,22 @@ local function wait_until_whole(db)
   end
 end
 
+-- Whether any node answers.
+local function answers(db)
+  local read = checkers[#checkers].statements.read.prepared
+  return db:execute(read, { 1 }, { consistency = "one", timeout = 1, retry = "none" }) ~= nil
+end
+
 local function follow(db, path, report)
   local seen = 0
   while not report.is_over do
     cqlua.sleep(0.2)
+    if report.darkness and answers(db) then report:answered() end
     local lines = read_log(path)
     for index = seen + 1, #lines do
-      if lines[index].word == "ready" then
+      if lines[index].word == "down" then report:all_down(lines[index].time)
+      elseif lines[index].word == "back" then report:one_back(lines[index].time)
+      elseif lines[index].word == "ready" then
         wait_until_whole(db)
         append_log(path, "whole")
       elseif lines[index].word == "end" then report.is_over = true end
@@ -143,14 +156,17 @@ end
 
 local function main(points, path, seed, rate)
   math.randomseed(tonumber(seed))
-  local db = assert(cqlua.connect { contact_points = { points }, request_timeout = TIMEOUT, max_retries = 7,
-    reconnect = { 0.5, 5 } })
-  local report = report_of.new(db, { timeout = TIMEOUT })
+  local contact_points = {}
+  for point in points:gmatch "%S+" do contact_points[#contact_points + 1] = point end
+  local db = assert(cqlua.connect { contact_points = contact_points, request_timeout = TIMEOUT, max_retries = 7,
+    reconnect = RECONNECT })
+  local report = report_of.new(db, { timeout = TIMEOUT, reconnect_max = RECONNECT[2] })
   set_up(db, report)
   local all = {}
   append_log(path, "begin")
   local mark = os.time() -- rows of an earlier run may still have a conditional update on its way
-  local tasks = { function() report:measure_lag() end, function() follow(db, path, report) end }
+  local function measure() report.lag:measure(function() return report.is_over end) end
+  local tasks = { measure, function() follow(db, path, report) end, function() scan.run(db, report) end }
   for id = 1, TASKS do tasks[#tasks + 1] = function() work(id .. "." .. mark, report, all, 2 * TASKS / rate) end end
   assert(cqlua.gather(tasks))
   local windows, faults = sum_up(read_log(path))

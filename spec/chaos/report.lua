@@ -1,49 +1,22 @@
 -- What happened to every request of the load, and what of it breaks a promise.
 
-local cqlua = require "cqlua"
+local lag = require "spec.support.lag"
 
 local Report = {}
 Report.__index = Report
 
-local SLACK = 0.03 -- seconds: a tick of the timer wheel, and what one turn of the loop may take
 local SHOWN = 20
 
-local function seconds() return cqlua.now() / 1000 end
+local seconds = lag.seconds
 
 local function new(db, options)
-  return setmetatable({ db = db, timeout = options.timeout, requests = 0, errors = {}, latencies = {}, failures = {},
-    violations = {}, checks = {}, unsafe = 0,
-    retried = 0, late = 0, lags = {} }, Report)
+  return setmetatable({ db = db, timeout = options.timeout, reconnect_max = options.reconnect_max, requests = 0, errors = {},
+    latencies = {}, failures = {}, violations = {}, checks = {}, darks = {}, unsafe = 0, scans = { whole = 0, resumed = 0 },
+    retried = 0, late = 0, lag = lag.new() }, Report)
 end
 
 function Report:violation(format, ...)
   self.violations[#self.violations + 1] = format:format(...)
-end
-
--- The loop's own lateness -------------------------------------------------------------------------
-
--- A task that sleeps and notes by how much too late it was resumed: what is that late is not the client's timer.
-function Report:measure_lag()
-  local STEP = 0.01
-  while not self.is_over do
-    local before = seconds()
-    cqlua.sleep(STEP)
-    local after = seconds()
-    if after - before > STEP + SLACK then
-      self.lags[#self.lags + 1] = { from = before, to = after, late = after - before - STEP }
-    end
-  end
-end
-
--- How much lateness between two times was the loop's.
-function Report:lag_between(from, to)
-  local sum = 0
-  for index = #self.lags, 1, -1 do
-    local lag = self.lags[index]
-    if lag.to < from - 1 then break end
-    if lag.from <= to then sum = sum + lag.late end
-  end
-  return sum
 end
 
 -- Requests ----------------------------------------------------------------------------------------
@@ -83,6 +56,48 @@ function Report:failed(statement, err, started, ended)
   end
 end
 
+-- All nodes down --------------------------------------------------------------------------------
+
+local MOST_CPU = 0.25 -- of one, while no node lives: the load goes on, and each of its requests fails at once
+local SETTLING = 1 -- seconds, from the end of the last node until the client has heard of it
+
+function Report:all_down(time)
+  self.darkness = { from = time, watched = seconds(), cpu = os.clock() }
+  self.darks[#self.darks + 1] = self.darkness
+end
+
+-- A node takes connections again, at the latest since that time.
+function Report:one_back(time)
+  local dark = self.darks[#self.darks]
+  dark.to = time
+  dark.cpu_share = (os.clock() - dark.cpu) / (seconds() - dark.watched)
+end
+
+-- The first answer since. What was still answered as the last node ended does not count.
+function Report:answered()
+  local dark = self.darkness
+  if seconds() < dark.from + SETTLING then return end
+  dark.answered, self.darkness = seconds(), nil
+end
+
+local function judge_darks(self)
+  for _, dark in ipairs(self.darks) do
+    local late = (dark.answered or math.huge) - dark.to - self.lag:between(dark.to, dark.answered or dark.to)
+    if late > self.reconnect_max * 1.15 + 1 then
+      self:violation("the first answer came %.1f s after the first node was back", late)
+    end
+    if dark.cpu_share > MOST_CPU then
+      self:violation("the client used %.0f %% of a CPU while all nodes were down", dark.cpu_share * 100)
+    end
+    for _, failure in ipairs(self.failures) do
+      local is_inside = failure.started > dark.from + SETTLING and failure.ended < dark.to - 1
+      if is_inside and failure.name ~= "no_nodes" then
+        self:violation("a request failed otherwise than at once while all nodes were down: %s", failure.text)
+      end
+    end
+  end
+end
+
 -- The verdict -------------------------------------------------------------------------------------
 
 local function is_excused(failure, windows)
@@ -107,9 +122,10 @@ end
 
 local function judge_deadlines(self)
   for _, check in ipairs(self.checks) do
-    local took, lag = check[3] - check[2], self:lag_between(check[2], check[3])
-    if took > self.timeout + lag + SLACK then
-      self:violation("%s took %.3f s of its %.3f s; the loop was late by %.3f s", check[1], took, self.timeout, lag)
+    local what, from, to = check[1], check[2], check[3]
+    if self.lag:lateness(from, to, self.timeout) > 0 then
+      self:violation("%s took %.3f s of its %.3f s; the loop was late by %.3f s", what, to - from, self.timeout,
+        self.lag:between(from, to))
     end
   end
 end
@@ -118,6 +134,7 @@ end
 function Report:judge(windows)
   judge_failures(self, windows)
   judge_deadlines(self)
+  judge_darks(self)
 end
 
 local function percentile(sorted, part)
@@ -142,7 +159,12 @@ function Report:print(faults)
   print(("          %d may have executed; %d idempotent ones ran out of time while a quorum was alive"):format(
     self.unsafe, self.late))
   if self.late_example then print("          such as " .. self.late_example) end
+  print(("scans     %d of the whole table, gone on with after %d failed pages"):format(self.scans.whole, self.scans.resumed))
   print("faults    " .. counts(faults))
+  for _, dark in ipairs(self.darks) do
+    print(("all down  %.1f s with %.1f %% of a CPU; the first answer %.1f s after the first node was seen"):format(
+      dark.to - dark.from, dark.cpu_share * 100, (dark.answered or math.huge) - dark.to))
+  end
   for index = 1, math.min(#self.violations, SHOWN) do print("BROKEN    " .. self.violations[index]) end
   if #self.violations > SHOWN then print(("          and %d more"):format(#self.violations - SHOWN)) end
   print(#self.violations == 0 and "no promise was broken" or #self.violations .. " promises were broken")

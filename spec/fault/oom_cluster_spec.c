@@ -1,7 +1,9 @@
 /* Fault 47 in a cluster: the n-th allocation fails, for every n, while nodes are found, join, are replaced and leave, and a
  * keyspace changes. Nothing crashes, leaks or hangs, and once there is memory the session learns of all nodes. */
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "cluster/address.h"
 #include "sim/support/sim.h"
 
 enum { SECOND = 1000000 };
@@ -42,7 +44,7 @@ static unsigned nodes_up(struct sim *sim)
     struct cqlua_node node;
     unsigned up = 0;
     for (int i = 0; cqlua_session_node(sim->session, i, &node) == 0; i++)
-        if (node.is_up) up |= 1u << (node.address[strlen("127.0.0.")] - '1');
+        if (node.is_up) up |= 1u << (strchr(node.address, ':')[-1] - '1');
     return up;
 }
 
@@ -57,12 +59,27 @@ static void assert_knows_all(struct sim *sim)
     sim_assert_answer(sim, sim_query(sim, "SELECT"));
 }
 
+static bool translate(struct sim *sim, const struct cqlua_completion *asked, struct cqlua_reply *reply)
+{
+    static char address[ADDRESS_TEXT];
+    (void)sim;
+    snprintf(address, sizeof address, "127.%s", asked->address + 3);
+    reply->address = address;
+    return true;
+}
+
+static bool is_natted; /* addresses are translated, and a node speaks v4 only */
+
 /* One life in which allocation `n` and `more` after it fail: false if there were fewer. */
 static bool live(struct sim *sim, uint64_t n, uint64_t more)
 {
     sim_init(sim, 3);
     sim_cluster(sim, 3);
     sim->options.reconnect_max_ms = 2000;
+    sim->is_natted = is_natted;
+    sim->options.ask_addresses = is_natted;
+    sim->translate = translate;
+    if (is_natted) sim->nodes[3].version_highest = 4;
     sim->heap.fail_at = n;
     sim->heap.fail_more = more;
     sim_open(sim, 2);
@@ -103,11 +120,19 @@ static void fault_47_any_seven_in_a_row_of_a_cluster_may_fail(void **state)
     every_allocation(6);
 }
 
+static void fault_47_every_allocation_of_a_cluster_whose_addresses_are_translated_may_fail(void **state)
+{
+    (void)state;
+    is_natted = true;
+    every_allocation(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fault_47_every_allocation_of_a_cluster_may_fail),
         cmocka_unit_test(fault_47_any_seven_in_a_row_of_a_cluster_may_fail),
+        cmocka_unit_test(fault_47_every_allocation_of_a_cluster_whose_addresses_are_translated_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -110,12 +110,14 @@ static void C1_one_contact_point_is_enough_to_find_every_node(void **state)
     }
 }
 
-static void C1_a_cluster_that_was_found_is_left_alone(void **state)
+static void C1_a_cluster_that_was_found_is_left_alone_but_for_a_look_every_two_minutes(void **state)
 {
     struct sim *sim = cluster_of(state, 6);
     int questions = asked(sim), connects = sim->connects, turns = sim->turns;
+    uint64_t revision = cqlua_session_schema_revision(sim->session);
     sim_run_for(sim, (int64_t)3600 * SECOND);
-    assert_int_equal(asked(sim), questions);
+    assert_in_range(asked(sim) - questions, 3 * 26, 3 * 36); /* of one node: itself, its peers, the keyspaces */
+    assert_int_equal(cqlua_session_schema_revision(sim->session), revision);
     assert_int_equal(sim->connects, connects);
     assert_true(sim->turns - turns < 6 * 360 * 4); /* a heartbeat of each connection every ten seconds */
 }
@@ -696,6 +698,41 @@ static void fault_31_a_flood_while_a_question_hangs_is_followed_up(void **state)
     assert_true(is_up(sim, 3));
 }
 
+/* So many equal events in one piece. */
+static void tell_at_once(struct sim *sim, const struct event_message *event, int count)
+{
+    struct sim_pipe *pipe = sim_pipe_of(sim, sim_control_node(sim));
+    struct frame_header header = {pipe->version, true, 0, -1, OP_EVENT, 0};
+    struct buffer body, out;
+    buffer_init(&body, sim->memory, INT32_MAX);
+    buffer_init(&out, sim->memory, INT32_MAX);
+    encode_event(&body, event);
+    for (int i = 0; i < count; i++) sim_put_frame(&out, pipe, header, slice(body.base, body.len));
+    sim_pipe_send(pipe, out.base, out.len);
+    buffer_dispose(&body);
+    buffer_dispose(&out);
+}
+
+static void fault_31_more_events_than_are_kept_mean_what_they_were_about(void **state)
+{
+    struct sim *sim = cluster_of(state, 3);
+    const struct cqlua_address *address = &sim->nodes[1].address;
+    struct event_message up = {
+        .type = EVENT_STATUS, .change = slice_of("UP"), .address = slice(address->bytes, 4), .port = address->port};
+    struct event_message schema = {.type = EVENT_SCHEMA};
+    schema.schema = (struct schema_change){slice_of("UPDATED"), slice_of("TABLE"), slice_of("ks"), slice_of("t"), {0}};
+    uint64_t revision = cqlua_session_schema_revision(sim->session);
+    int questions = asked(sim);
+    tell_at_once(sim, &up, 1000);
+    sim_run_for(sim, 12 * SECOND);
+    assert_int_equal(cqlua_session_schema_revision(sim->session), revision);
+    assert_int_equal(asked(sim) - questions, 3);
+    tell_at_once(sim, &schema, LIMIT_EVENTS + 10);
+    sim_run_for(sim, 12 * SECOND);
+    assert_int_equal(cqlua_session_schema_revision(sim->session), revision + LIMIT_EVENTS + 1); /* one for all that were lost */
+    assert_int_equal(asked(sim) - questions, 4); /* perhaps one of them was about a keyspace */
+}
+
 static void fault_32_a_node_said_to_be_down_is_kept_while_it_answers(void **state)
 {
     struct sim *sim = cluster_of(state, 3);
@@ -786,6 +823,30 @@ static void fault_34_a_node_that_joins_is_found_and_one_that_leaves_is_forgotten
     sim_run_for(sim, (int64_t)600 * SECOND);
     assert_int_equal(sim->connects, connects); /* attempts to reach it have ended */
     assert_int_equal(on_replicas(sim, statement, 200, "dc1"), 200);
+}
+
+static void fault_34_a_node_that_joins_is_found_although_every_event_is_lost(void **state)
+{
+    struct sim *sim = cluster_of(state, 3);
+    sim->nodes[3].is_member = true;
+    sim->nodes[1].is_member = false;
+    sim_node_stop(&sim->nodes[1]);
+    sim_run_for(sim, 140 * SECOND);
+    assert_true(is_up(sim, 3));
+    assert_false(is_up(sim, 1));
+    assert_int_equal(nodes_count(sim), 3);
+}
+
+static void M4_a_change_of_schema_is_noticed_although_its_event_is_lost(void **state)
+{
+    struct sim *sim = cluster_of(state, 3);
+    uint64_t revision = cqlua_session_schema_revision(sim->session);
+    for (int i = 0; i < 3; i++) sim->nodes[i].schema = 2;
+    sim_run_for(sim, 140 * SECOND);
+    assert_true(cqlua_session_schema_revision(sim->session) > revision);
+    revision = cqlua_session_schema_revision(sim->session);
+    sim_run_for(sim, (int64_t)600 * SECOND);
+    assert_int_equal(cqlua_session_schema_revision(sim->session), revision);
 }
 
 static void fault_34_a_node_that_leaves_finishes_what_it_was_asked(void **state)
@@ -910,22 +971,103 @@ static void fault_34_two_nodes_that_swap_addresses_are_told_apart(void **state)
     assert_int_equal(on_replicas(sim, prepared(sim), 200, "dc1"), 200);
 }
 
-static void fault_36_nodes_of_an_older_version_do_not_bring_a_session_down(void **state)
+static void make_older(struct sim *sim, int from, int to, int version)
+{
+    for (int i = from; i < to; i++) {
+        sim->nodes[i].version_highest = version;
+        sim->nodes[i].has_no_peers_v2 = true;
+    }
+}
+
+static void assert_version(struct sim *sim, int nodes, int version)
+{
+    assert_int_equal(cqlua_session_protocol_version(sim->session), version);
+    for (int i = 0; i < nodes; i++) {
+        assert_true(is_up(sim, i));
+        assert_int_equal(sim_pipe_of(sim, i)->version, version);
+    }
+    assert_int_equal(sim_pipes_open(sim), nodes);
+}
+
+static void fault_36_the_session_goes_down_with_the_oldest_node(void **state)
 {
     struct sim *sim = *state;
     int answered[SIM_NODES];
+    sim->options.log_level = CQLUA_LOG_WARN;
     sim_cluster(sim, 6);
-    for (int i = 3; i < 6; i++) {
-        sim->nodes[i].version_highest = 4;
-        sim->nodes[i].has_no_peers_v2 = true;
-    }
+    make_older(sim, 3, 6, 4);
     sim_connect(sim, 1);
+    sim_run_for(sim, SECOND);
+    assert_version(sim, 6, 4);
+    assert_int_equal(sim_logged(sim, "does not speak protocol v5: the session goes down to v4 and stays there"), 1);
+    assert_int_equal((int)sim->logs_count, 1);
+    spread(sim, 30, answered);
+    for (int i = 0; i < 6; i++) assert_int_equal(answered[i], 5);
+    for (int i = 0; i < 6; i++) {
+        sim->nodes[i].version_highest = 5;
+        sim_node_cut(&sim->nodes[i], "Connection reset by peer");
+    }
+    sim_run_for(sim, 10 * SECOND);
+    assert_version(sim, 6, 4); /* it never goes up again */
+}
+
+static void fault_36_requests_go_on_while_the_session_goes_down(void **state)
+{
+    struct sim *sim = cluster_of(state, 3);
+    struct load load = {.stride_us = 200, .until_us = sim->now_us + 5 * SECOND};
+    struct cqlua_prepared *statement = prepared(sim);
+    make_older(sim, 3, 4, 4);
+    sim->nodes[3].is_member = true;
+    go_on(sim, &load);
+    sim_tell_topology(sim, &sim->nodes[3].address, "NEW_NODE");
+    sim_run_for(sim, 6 * SECOND);
+    assert_version(sim, 4, 4);
+    for (size_t i = 0; i < sim->calls_count; i++) {
+        sim_assert_answer(sim, i);
+        assert_true(sim_call(sim, i)->completed_us - sim_call(sim, i)->submitted_us < 10000);
+    }
+    assert_int_equal(sim_counters(sim).retries, 0); /* what was in flight was finished where it was */
+    assert_int_equal(on_replicas(sim, statement, 100, "dc1"), 100);
+}
+
+static void fault_36_the_session_goes_down_once_and_warns_of_nodes_that_are_older_still(void **state)
+{
+    struct sim *sim = *state;
+    int answered[SIM_NODES];
+    sim->options.log_level = CQLUA_LOG_WARN;
+    sim_cluster(sim, 3);
+    make_older(sim, 1, 2, 4);
+    make_older(sim, 3, 4, 3);
+    sim_connect(sim, 1);
+    sim_run_for(sim, SECOND);
+    sim->nodes[3].is_member = true;
+    sim_tell_topology(sim, &sim->nodes[3].address, "NEW_NODE");
     int connects = sim->connects;
     sim_run_for(sim, (int64_t)600 * SECOND);
-    assert_int_equal(cqlua_session_protocol_version(sim->session), 5);
+    assert_version(sim, 3, 4);
+    assert_int_equal(sim_logged(sim, "goes no further"), 1);
+    assert_true(sim->connects - connects < 20); /* it is tried with growing delays: it may be upgraded */
     spread(sim, 30, answered);
     assert_int_equal(answered[0] + answered[1] + answered[2], 30);
-    assert_true(sim->connects - connects < 3 * 20); /* the others are tried with growing delays: they may be upgraded */
+    sim->nodes[3].version_highest = 4;
+    sim_run_for(sim, 61 * SECOND);
+    assert_version(sim, 4, 4);
+}
+
+static void fault_36_nodes_that_do_not_speak_the_version_that_is_pinned_are_warned_of(void **state)
+{
+    struct sim *sim = *state;
+    int answered[SIM_NODES];
+    sim->options.log_level = CQLUA_LOG_WARN;
+    sim->options.protocol_version = 5;
+    sim_cluster(sim, 6);
+    make_older(sim, 3, 6, 4);
+    sim_connect(sim, 6);
+    sim_run_for(sim, (int64_t)600 * SECOND);
+    assert_int_equal(cqlua_session_protocol_version(sim->session), 5);
+    assert_int_equal(sim_logged(sim, "protocol_version pins one"), 3); /* each node once */
+    spread(sim, 30, answered);
+    assert_int_equal(answered[0] + answered[1] + answered[2], 30);
     sim->nodes[3].version_highest = 5;
     sim_run_for(sim, 61 * SECOND);
     assert_true(is_up(sim, 3));
@@ -1002,7 +1144,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_sim(C1_one_contact_point_is_enough_to_find_every_node),
-        cmocka_unit_test_sim(C1_a_cluster_that_was_found_is_left_alone),
+        cmocka_unit_test_sim(C1_a_cluster_that_was_found_is_left_alone_but_for_a_look_every_two_minutes),
         cmocka_unit_test_sim(C2_the_local_data_centre_is_that_of_the_node_reached_first),
         cmocka_unit_test_sim(C2_contact_points_in_several_data_centres_are_an_error),
         cmocka_unit_test_sim(C2_contact_points_may_be_anywhere_if_local_dc_is_set),
@@ -1039,6 +1181,7 @@ int main(void)
         cmocka_unit_test_sim(fault_30_a_node_that_does_not_answer_questions_is_not_asked_for_ever),
         cmocka_unit_test_sim(fault_31_a_flood_of_events_leads_to_few_questions),
         cmocka_unit_test_sim(fault_31_a_flood_while_a_question_hangs_is_followed_up),
+        cmocka_unit_test_sim(fault_31_more_events_than_are_kept_mean_what_they_were_about),
         cmocka_unit_test_sim(fault_32_a_node_said_to_be_down_is_kept_while_it_answers),
         cmocka_unit_test_sim(fault_32_a_word_of_an_unknown_node_makes_the_session_look),
         cmocka_unit_test_sim(fault_32_a_node_said_to_be_up_is_tried_before_its_time),
@@ -1046,6 +1189,8 @@ int main(void)
         cmocka_unit_test_sim(fault_33_rows_that_cannot_be_used_are_left_out),
         cmocka_unit_test_sim(fault_33_a_node_that_tells_nothing_of_itself_still_serves),
         cmocka_unit_test_sim(fault_34_a_node_that_joins_is_found_and_one_that_leaves_is_forgotten),
+        cmocka_unit_test_sim(fault_34_a_node_that_joins_is_found_although_every_event_is_lost),
+        cmocka_unit_test_sim(M4_a_change_of_schema_is_noticed_although_its_event_is_lost),
         cmocka_unit_test_sim(fault_34_a_node_that_leaves_finishes_what_it_was_asked),
         cmocka_unit_test_sim(fault_34_a_change_of_schema_that_waits_for_agreement_outlives_its_coordinator),
         cmocka_unit_test_sim(fault_34_a_question_about_a_retry_outlives_the_node_that_failed),
@@ -1053,7 +1198,10 @@ int main(void)
         cmocka_unit_test_sim(fault_34_the_control_node_replaced_at_its_address_is_another),
         cmocka_unit_test_sim(fault_34_a_node_with_a_new_address_is_the_same_node),
         cmocka_unit_test_sim(fault_34_two_nodes_that_swap_addresses_are_told_apart),
-        cmocka_unit_test_sim(fault_36_nodes_of_an_older_version_do_not_bring_a_session_down),
+        cmocka_unit_test_sim(fault_36_the_session_goes_down_with_the_oldest_node),
+        cmocka_unit_test_sim(fault_36_requests_go_on_while_the_session_goes_down),
+        cmocka_unit_test_sim(fault_36_the_session_goes_down_once_and_warns_of_nodes_that_are_older_still),
+        cmocka_unit_test_sim(fault_36_nodes_that_do_not_speak_the_version_that_is_pinned_are_warned_of),
         cmocka_unit_test_sim(fault_36_a_version_that_was_agreed_is_never_exceeded),
         cmocka_unit_test_sim(Y1_each_attempt_goes_to_another_node_and_the_last_has_what_is_left),
         cmocka_unit_test_sim(Y1_two_nodes_are_asked_in_turns),

@@ -301,7 +301,7 @@ static uint32_t class_of(const struct plan_node *node, const struct plan_request
     bool is_replica = false;
     for (uint32_t i = 0; i < request->replicas.count; i++) is_replica |= by_number[request->replicas.nodes[i]] == node;
     uint32_t class = node->distance == DISTANCE_REMOTE ? (is_replica ? 4 : 5) : node->distance + (is_replica ? 0 : 2);
-    return class + (plan_node_is_slow(node) ? 10 : 0);
+    return class + (plan_node_comes_last(node) ? 10 : 0);
 }
 
 static void C2_plans_hold_every_open_node_once_and_in_order(void **state)
@@ -316,6 +316,7 @@ static void C2_plans_hold_every_open_node_once_and_in_order(void **state)
         for (uint32_t i = 0; i < many; i++) {
             all[i].in_flight = (uint32_t)random_below(&random, 4);
             all[i].timeouts = random_below(&random, 4) == 0 ? PLAN_SLOW_AFTER : 0;
+            all[i].is_resting = random_below(&random, 8) == 0;
         }
         for (uint32_t i = 0, at = 0; i < many && at < 8; i++)
             if (random_below(&random, 3) == 0) replicas[at++] = (char)('A' + i);

@@ -37,9 +37,15 @@ enum {
     WARM_CONCURRENCY = 4,  /* so many at a time, */
     WARM_PAUSE_MAX = 500,  /* after a random pause */
     CONTROL_TIMEOUT = 5000,
+    CONTROL_REFRESH = 120000,  /* what is known of the cluster is read anew, for events may be lost; give or take 15 % */
     AGREEMENT_TIMEOUT = 10000, /* of the nodes about the schema */
     AGREEMENT_PAUSE_MS = 200,
-    CONTROL_RETRY = 1000, /* between tries to learn of the cluster, when every node has failed at it */
+    CONTROL_RETRY = 1000,       /* between tries to learn of the cluster, when every node has failed at it */
+    TRANSLATE_CONCURRENCY = 64, /* addresses whose translation is asked for at once; */
+    TRANSLATE_TIMEOUT = 5000,   /* without an answer to any of them for so long, it is as if each had failed */
+    REST_MIN = 100,             /* a node that is overloaded or still joins comes last for so long, */
+    REST_MAX = 5000,            /* and twice as long each time it is so again, up to this; give or take 15 %; */
+    REST_SPREAD = 50,           /* requests that wait for it start again within this time, not all at once */
     LIMIT_CONTACT_POINTS = 256,
     DEFAULT_PORT = 9042,
     DEFAULT_MAX_RETRIES = 3,

@@ -11,6 +11,11 @@ void address_text(const struct cqlua_address *address, char text[ADDRESS_TEXT])
     snprintf(text, ADDRESS_TEXT, address->len == 4 ? "%s:%u" : "[%s]:%u", host, address->port);
 }
 
+void address_host(const struct cqlua_address *address, char text[ADDRESS_TEXT])
+{
+    if (inet_ntop(address->len == 4 ? AF_INET : AF_INET6, address->bytes, text, ADDRESS_TEXT) == NULL) text[0] = '\0';
+}
+
 bool address_equal(const struct cqlua_address *a, const struct cqlua_address *b)
 {
     return a->len == b->len && a->port == b->port && a->scope_id == b->scope_id && memcmp(a->bytes, b->bytes, a->len) == 0;

@@ -11,6 +11,8 @@ enum { ADDRESS_TEXT = 64, HOST_NAME = 256 };
 
 /* "127.0.0.1:9042", "[::1]:9042" */
 void address_text(const struct cqlua_address *address, char text[ADDRESS_TEXT]);
+/* The same without the port: "127.0.0.1", "::1" */
+void address_host(const struct cqlua_address *address, char text[ADDRESS_TEXT]);
 bool address_equal(const struct cqlua_address *a, const struct cqlua_address *b);
 bool address_is_loopback(const struct cqlua_address *address);
 /* A numeric address, without a port. */

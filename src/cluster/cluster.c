@@ -23,6 +23,7 @@ void cluster_init(struct cluster *cluster, struct memory *memory, const struct c
                             &cluster->waiting,
                             &cluster->in_flight,
                             &cluster->completed,
+                            &cluster->pausing,
                             &cluster->asking_retries,
                             &cluster->cold,
                             &cluster->asking,
@@ -58,6 +59,7 @@ static void close_pool(struct node *node)
 {
     wheel_cancel(&node->cluster->wheel, &node->timer);
     warm_stop(node);
+    rest_stop(node);
     for (struct list *at = node->links.next; at != &node->links; at = at->next)
         connection_fail(&container_of(at, struct cqlua_link, link)->connection, CQLUA_ECLOSED, "the session was closed");
 }
@@ -89,6 +91,7 @@ static void fail_all(struct cluster *cluster, const struct failure *failure)
     fail_list(cluster, &cluster->agreement.waiting, failure);
     fail_list(cluster, &cluster->agreement.joining, failure);
     fail_list(cluster, &cluster->asking_retries, failure);
+    fail_list(cluster, &cluster->pausing, failure);
     fail_list(cluster, &cluster->in_flight, failure);
     fail_list(cluster, &cluster->waiting, failure);
     fail_list(cluster, &cluster->submitted, failure);
@@ -161,7 +164,7 @@ void cluster_settle(struct cluster *cluster)
             pool_changed(container_of(connection, struct cqlua_link, connection));
         }
     } while (at != NULL || !list_is_empty(&config->answers));
-    if (!list_is_empty(&config->events) || config->has_lost_events) control_events(&cluster->control);
+    if (!list_is_empty(&config->events) || config->lost_events != 0) control_events(&cluster->control);
 }
 
 void cluster_flush(struct cluster *cluster)
@@ -207,8 +210,10 @@ bool cluster_fire(struct cluster *cluster, struct timer *timer, int64_t now_us)
     case TIMER_CLUSTER: connecting_failed(cluster, true); break;
     case TIMER_TOPOLOGY:
     case TIMER_SCHEMA:
+    case TIMER_TRANSLATE:
     case TIMER_CONTROL: control_fire(&cluster->control, timer); break;
     case TIMER_WARM: warm_time(container_of(timer, struct node, warm.timer)); break;
+    case TIMER_REST: rest_time(container_of(timer, struct node, rest.timer)); break;
     case TIMER_AGREEMENT: agreement_time(&cluster->agreement); break;
     default: return false;
     }

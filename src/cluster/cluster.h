@@ -16,6 +16,7 @@
 #include "cluster/event.h"
 #include "cluster/plan.h"
 #include "cluster/request.h"
+#include "cluster/rest.h"
 #include "cluster/retry.h"
 #include "cluster/warm.h"
 
@@ -31,6 +32,8 @@ enum {
     TIMER_CONTROL,
     TIMER_AGREEMENT,
     TIMER_WARM,
+    TIMER_REST,
+    TIMER_TRANSLATE,
 }; /* further owners start at 32 */
 
 /* A node is known by its host id, once the cluster has told it; its address is an attribute. One pool of connections belongs to
@@ -38,8 +41,9 @@ enum {
 struct node {
     struct list link; /* in the cluster's nodes, or removed */
     struct cluster *cluster;
-    struct plan_node plan; /* its id, distance, and whether requests go there */
-    struct cqlua_address address;
+    struct plan_node plan;        /* its id, distance, and whether requests go there */
+    struct cqlua_address address; /* where it is connected to */
+    struct cqlua_address told;    /* as the cluster tells of it: what is shown. Another only where addresses are translated */
     uint8_t host_id[HOST_ID];
     bool has_host_id;
     bool is_contact_point;
@@ -47,18 +51,20 @@ struct node {
     bool is_told;                             /* by the topology being applied */
     struct text *dc, *rack, *release_version; /* references; NULL: not known */
     const char *host;                         /* the contact point's name that it was found by: the lookup's; NULL: none */
-    struct text *name;                        /* the address as text: history entries refer to it */
+    struct text *name;                        /* `told` as text: history entries refer to it */
     struct list links;                        /* the pool: all connections, in any state but closed */
     uint32_t links_count;                     /* that are not draining */
     uint32_t ready_count;                     /* that are ready, or switch the keyspace */
     uint32_t failures;                        /* attempts to connect that failed, since the last success */
     bool is_refused;                          /* it answered, and trying again would not help (C1) */
+    bool is_failure_told;                     /* the log has warned of it since the last success */
     bool is_replacing;           /* a connection was closed on purpose, and its successor is on its way: requests wait for it */
     struct failure failure;      /* the last */
     int64_t tried_us, failed_us; /* when the last attempt to connect began, and when one last failed */
     struct timer timer;          /* the next attempt */
     struct list repreparing;     /* struct reprepare */
     struct warm warm;
+    struct rest rest;
 };
 
 /* One connection of a pool, and the transport's pipe below it. */
@@ -97,6 +103,7 @@ struct cluster_options {
     bool uses_server_timestamps; /* requests carry none of their own */
     enum cqlua_log_level log_level;
     bool has_discovery; /* other nodes than the contact points are found */
+    bool translates;    /* the owner asks where they are */
 };
 
 struct cluster {
@@ -107,8 +114,8 @@ struct cluster {
     struct cluster_options options;
     struct connection_config connections; /* shared by all connections */
     enum cluster_state state;
-    int version; /* to try; agreed once UP */
-    bool is_version_agreed;
+    int version;                              /* to try; agreed once UP */
+    bool is_version_agreed, has_stepped_down; /* down once more after that, for a node that does not speak it (fault 36) */
     struct text *keyspace; /* to be in before the first connection counts (C1: unknown is an error); NULL: none */
     struct list nodes, removed, lookups;
     uint32_t nodes_count;
@@ -125,6 +132,7 @@ struct cluster {
     struct failure failure;                               /* FAILED: why */
     struct list submitted, waiting, in_flight, completed; /* requests */
     struct list cold;                                     /* nodes that have come up: the owner gives warm_begin its statements */
+    struct list pausing;                                  /* requests that nodes with too much to do have sent back */
     struct list asking_retries;                           /* requests: the owner asks, and gives request_decided the answer */
     uint32_t waiting_count, in_flight_count;              /* waiting: submitted ones too */
     struct list asking;                                   /* links that want credentials: the owner takes them out and asks */
@@ -223,7 +231,8 @@ void connecting_failed(struct cluster *cluster, bool is_deadline); /* unless som
 /* log.c */
 __attribute__((format(printf, 4, 5))) void log_at(struct cluster *cluster, enum cqlua_log_level level, const struct node *node,
                                                   const char *format, ...);
-void log_node_failed(const struct node *node, bool was_ready); /* after it was scheduled anew */
+void log_connecting(const struct node *node);
+void log_node_failed(struct node *node, bool was_ready); /* after it was scheduled anew */
 void log_connected(struct cqlua_link *link);
 void log_replaced(const struct cqlua_link *link);
 /* request.c */

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "cluster/backoff.h"
 #include "cluster/cluster.h"
 
 /* --- the state ------------------------------------------------------------------------------------------------------------- */
@@ -14,7 +15,9 @@ static const unsigned follows[] = {
     [CONTROL_SEEKING] = BIT(CONTROL_REGISTER),
     [CONTROL_REGISTER] = BIT(CONTROL_LOCAL) | BIT(CONTROL_SEEKING),
     [CONTROL_LOCAL] = BIT(CONTROL_PEERS) | BIT(CONTROL_LISTENING) | BIT(CONTROL_SEEKING),
-    [CONTROL_PEERS] = BIT(CONTROL_PEERS) | BIT(CONTROL_KEYSPACES) | BIT(CONTROL_LISTENING) | BIT(CONTROL_SEEKING),
+    [CONTROL_PEERS] = BIT(CONTROL_PEERS) | BIT(CONTROL_TRANSLATE) | BIT(CONTROL_KEYSPACES) | BIT(CONTROL_LISTENING) |
+                      BIT(CONTROL_SEEKING),
+    [CONTROL_TRANSLATE] = BIT(CONTROL_KEYSPACES) | BIT(CONTROL_SEEKING),
     [CONTROL_KEYSPACES] = BIT(CONTROL_LISTENING) | BIT(CONTROL_SEEKING),
     [CONTROL_LISTENING] = BIT(CONTROL_LOCAL) | BIT(CONTROL_KEYSPACES) | BIT(CONTROL_SEEKING),
 };
@@ -32,9 +35,11 @@ void control_init(struct control *control, struct cluster *cluster)
     control->is_peers_v2 = true;
     topology_init(&control->reading, cluster->memory);
     topology_init(&control->known, cluster->memory);
+    translate_init(&control->translation, cluster);
     debounce_init(&control->topology, &cluster->wheel, TIMER_TOPOLOGY, DEBOUNCE_QUIET_US, DEBOUNCE_SPACING_US);
     debounce_init(&control->schema, &cluster->wheel, TIMER_SCHEMA, DEBOUNCE_QUIET_US, DEBOUNCE_SPACING_US);
     timer_init(&control->retry, TIMER_CONTROL);
+    timer_init(&control->renewal, TIMER_CONTROL);
     request_init(&control->request, cluster->memory, REQUEST_CONTROL);
 }
 
@@ -57,8 +62,10 @@ void control_stop(struct control *control)
     control->link = NULL;
     debounce_stop(&control->topology);
     debounce_stop(&control->schema);
+    translate_stop(&control->translation);
     wheel_cancel(&control->cluster->wheel, &control->retry);
-    control->cluster->connections.has_lost_events = false;
+    wheel_cancel(&control->cluster->wheel, &control->renewal);
+    control->cluster->connections.lost_events = 0;
 }
 
 /* --- asking ---------------------------------------------------------------------------------------------------------------- */
@@ -73,9 +80,18 @@ static struct cqlua_slice question(const struct control *control)
     case CONTROL_OFF:
     case CONTROL_SEEKING:
     case CONTROL_REGISTER:
+    case CONTROL_TRANSLATE:
     case CONTROL_LISTENING: break;
     }
     return slice(NULL, 0);
+}
+
+/* All is read anew from here on; the next time not in step with other sessions. */
+static void arm_renewal(struct control *control)
+{
+    struct cluster *cluster = control->cluster;
+    int64_t period_us = (int64_t)CONTROL_REFRESH * 1000;
+    wheel_arm(&cluster->wheel, &control->renewal, cluster->now_us + backoff_delay_us(&cluster->random, 1, period_us, INT64_MAX));
 }
 
 /* Sends the question of the present state, as soon as the link has room for it. */
@@ -92,6 +108,7 @@ static void ask(struct control *control)
 static void ask_in(struct control *control, enum control_state state)
 {
     enter(control, state);
+    if (state == CONTROL_LOCAL) arm_renewal(control);
     control->is_asked = false;
     ask(control);
 }
@@ -124,14 +141,20 @@ static void start_over(struct control *control)
     struct cluster *cluster = control->cluster;
     if (control->link != NULL) control->avoided = control->link->node->plan.id;
     control->link = NULL;
+    translate_stop(&control->translation);
     enter(control, CONTROL_SEEKING);
     wheel_arm(&cluster->wheel, &control->retry, cluster->now_us);
+}
+
+static bool is_asking(const struct control *control)
+{
+    return control->state != CONTROL_TRANSLATE && control->state != CONTROL_LISTENING;
 }
 
 void control_turn(struct control *control)
 {
     if (control->state == CONTROL_SEEKING && !timer_is_armed(&control->retry)) seek(control);
-    else if (control->link != NULL && control->state != CONTROL_LISTENING) ask(control);
+    else if (control->link != NULL && is_asking(control)) ask(control);
 }
 
 void control_lost(struct control *control, const struct cqlua_link *link)
@@ -154,6 +177,16 @@ static void listen(struct control *control)
     cluster_known(cluster);
 }
 
+/* The schema is another, and nobody has said so: an event was lost. */
+static void check_schema(struct control *control)
+{
+    const struct peer *local = control->reading.count > 0 ? &control->reading.peers[0] : NULL;
+    if (local == NULL || memcmp(local->schema_version, control->schema_version, HOST_ID) == 0) return;
+    memcpy(control->schema_version, local->schema_version, HOST_ID);
+    if (control->has_read && !control->has_heard_schema) event_schema(control->cluster, NULL);
+    control->has_heard_schema = false;
+}
+
 static void read_local(struct control *control)
 {
     const struct request *request = &control->request;
@@ -161,24 +194,68 @@ static void read_local(struct control *control)
     topology_dispose(&control->reading);
     int rc = topology_read_local(&control->reading, request->result.rows.metadata, request_rows(request), &node->address,
                                  node->address.port);
+    if (rc == 0) check_schema(control);
     if (rc == 0) ask_in(control, CONTROL_PEERS);
     else start_over(control);
+}
+
+static bool has_skip(const struct topology *topology, const struct topology_skip *skip)
+{
+    for (uint32_t i = 0; i < topology->skips_count && i < LIMIT_SKIPS; i++) {
+        const struct topology_skip *other = &topology->skips[i];
+        if (other->reason == skip->reason && address_equal(&other->address, &skip->address)) return true;
+    }
+    return false;
+}
+
+/* Rows that cannot be used: once, not each time that they are read (fault 33). */
+static void log_skips(struct control *control)
+{
+    const struct topology *known = &control->known, *former = &control->reading;
+    for (uint32_t i = 0; i < known->skips_count && i < LIMIT_SKIPS; i++) {
+        const struct topology_skip *skip = &known->skips[i];
+        char name[ADDRESS_TEXT] = "a node";
+        if (has_skip(former, skip)) continue;
+        if (skip->address.len != 0) address_text(&skip->address, name);
+        log_at(control->cluster, CQLUA_LOG_WARN, control->link->node, "%s is left out: %s", name, skip->reason);
+    }
+}
+
+/* What was read is what the cluster is. */
+static void apply(struct control *control)
+{
+    struct topology former = control->known;
+    control->known = control->reading;
+    control->reading = former;
+    log_skips(control);
+    nodes_apply(control->cluster, &control->known, control->link->node);
+    if (control->state != CONTROL_OFF) ask_in(control, CONTROL_KEYSPACES);
+}
+
+static void translated(struct control *control)
+{
+    translate_finish(&control->translation);
+    apply(control);
+}
+
+void control_translated(struct control *control)
+{
+    if (control->state == CONTROL_TRANSLATE && translate_is_done(&control->translation)) translated(control);
 }
 
 static void read_peers(struct control *control)
 {
     const struct request *request = &control->request;
+    bool translates = control->cluster->options.translates;
     int rc = topology_read_peers(&control->reading, request->result.rows.metadata, request_rows(request),
                                  control->link->node->address.port);
-    if (rc != 0) {
-        start_over(control);
-        return;
+    if (rc == 0 && translates) rc = translate_begin(&control->translation, &control->reading);
+    if (rc != 0) start_over(control);
+    else if (!translates) apply(control);
+    else {
+        enter(control, CONTROL_TRANSLATE);
+        control_translated(control); /* the node may have no peers */
     }
-    struct topology former = control->known;
-    control->known = control->reading;
-    control->reading = former;
-    nodes_apply(control->cluster, &control->known, control->link->node);
-    if (control->state == CONTROL_PEERS) ask_in(control, CONTROL_KEYSPACES);
 }
 
 static void read_keyspaces(struct control *control)
@@ -217,7 +294,7 @@ static void refused(struct control *control)
 /* Events are heard from now on; whatever happened before, since another link heard them, is not known. */
 static void registered(struct control *control)
 {
-    control->is_registered = true;
+    control->is_registered = control->has_heard_schema = true;
     if (control->has_read) event_schema(control->cluster, NULL);
     ask_in(control, CONTROL_LOCAL);
 }
@@ -260,6 +337,7 @@ static void look_at(struct control *control, const struct server_event *event)
         break;
     case EVENT_TOPOLOGY: changed(control, &control->topology); break;
     default:
+        control->has_heard_schema = true;
         event_schema(control->cluster, event);
         if (event->is_keyspace) changed(control, &control->schema);
         break;
@@ -275,11 +353,11 @@ void control_events(struct control *control)
         look_at(control, event);
         server_event_free(control->cluster->memory, event);
     }
-    if (!config->has_lost_events) return;
-    config->has_lost_events = false;
-    event_schema(control->cluster, NULL);
-    changed(control, &control->topology);
-    changed(control, &control->schema);
+    int lost = config->lost_events;
+    config->lost_events = 0;
+    if (lost & EVENT_SCHEMA) event_schema(control->cluster, NULL);
+    if (lost & EVENT_SCHEMA) changed(control, &control->schema);
+    if (lost & (EVENT_TOPOLOGY | EVENT_STATUS)) changed(control, &control->topology);
 }
 
 /* A refresh is due; one that cannot run now is made up for when the role has been taken again, which reads everything. */
@@ -298,6 +376,8 @@ static void refresh(struct control *control, struct debounce *debounce, enum con
 void control_fire(struct control *control, struct timer *timer)
 {
     if (timer == &control->topology.timer) refresh(control, &control->topology, CONTROL_LOCAL);
+    else if (timer == &control->translation.timer) translated(control);
+    else if (timer == &control->renewal) changed(control, &control->topology);
     else if (timer == &control->schema.timer) refresh(control, &control->schema, CONTROL_KEYSPACES);
     else control_turn(control);
 }

@@ -2,9 +2,11 @@
  * keyspaces are replicated; when its connection or node dies, another takes the role.
  *
  *   OFF (discovery is not wanted, or the session has ended)
- *   SEEKING --a node is ready--> REGISTER --> LOCAL --> PEERS --> KEYSPACES --> LISTENING
- *      ^                            |           |         |           |             | events, debounced: LOCAL or KEYSPACES again
- *      +---- the link is lost, or the server fails: another node, or the same after a while ------------------+
+ *   SEEKING --a node is ready--> REGISTER --> LOCAL --> PEERS --> (TRANSLATE) --> KEYSPACES --> LISTENING
+ *      ^                            |           |         |            |              |             | events, debounced: LOCAL or
+ *      |                            |           |         |            |              |             | KEYSPACES again; every two
+ *      |                            |           |         |            |              |             | minutes: LOCAL again
+ *      +---- the link is lost, or the server fails: another node, or the same after a while --------------------+
  *
  * A server that refuses a question (no permission, too old) is believed: what is known then stays as it is. */
 #ifndef CQLUA_CLUSTER_CONTROL_H
@@ -13,6 +15,7 @@
 #include "cluster/debounce.h"
 #include "cluster/request.h"
 #include "cluster/topology.h"
+#include "cluster/translate.h"
 
 struct cluster;
 struct cqlua_link;
@@ -23,6 +26,7 @@ enum control_state {
     CONTROL_REGISTER,
     CONTROL_LOCAL,
     CONTROL_PEERS,
+    CONTROL_TRANSLATE, /* the user is asked where they are */
     CONTROL_KEYSPACES,
     CONTROL_LISTENING,
 };
@@ -39,8 +43,12 @@ struct control {
     uint64_t avoided;        /* the node that failed last; 0: none */
     struct topology reading; /* what LOCAL and PEERS gather */
     struct topology known;   /* as last applied */
+    struct translation translation;
+    uint8_t schema_version[HOST_ID]; /* of the node that was read last */
+    bool has_heard_schema;           /* an event since then tells of a change */
     struct debounce topology, schema;
-    struct timer retry; /* SEEKING: all nodes have failed, try again */
+    struct timer retry;   /* SEEKING: all nodes have failed, try again */
+    struct timer renewal; /* LISTENING: everything is read anew, for events may have been lost on the way */
 };
 
 void control_init(struct control *control, struct cluster *cluster);
@@ -56,6 +64,8 @@ void control_answered(struct control *control);
 void control_lost(struct control *control, const struct cqlua_link *link);
 /* The events that connections have heard. */
 void control_events(struct control *control);
+/* Answers about addresses have come. */
+void control_translated(struct control *control);
 /* Whether changes are heard. */
 bool control_hears(const struct control *control);
 void control_fire(struct control *control, struct timer *timer);

@@ -11,6 +11,14 @@ void log_at(struct cluster *cluster, enum cqlua_log_level level, const struct no
     va_end(arguments);
 }
 
+void log_connecting(const struct node *node)
+{
+    char name[ADDRESS_TEXT];
+    address_text(&node->address, name);
+    if (address_equal(&node->address, &node->told)) log_at(node->cluster, CQLUA_LOG_DEBUG, node, "connecting");
+    else log_at(node->cluster, CQLUA_LOG_DEBUG, node, "connecting at %s", name);
+}
+
 /* Seconds until the next attempt to connect; negative: there is none. */
 static double next_try(const struct node *node)
 {
@@ -19,10 +27,11 @@ static double next_try(const struct node *node)
 }
 
 /* The first failure is news, unless cluster_connect tells it; those that follow are not. */
-void log_node_failed(const struct node *node, bool was_ready)
+void log_node_failed(struct node *node, bool was_ready)
 {
     struct cluster *cluster = node->cluster;
-    bool is_news = cluster->state == CLUSTER_UP && node->failures == 1;
+    bool is_news = cluster->state == CLUSTER_UP && !node->is_failure_told;
+    node->is_failure_told |= is_news;
     enum cqlua_log_level level = is_news ? CQLUA_LOG_WARN : CQLUA_LOG_INFO;
     const char *what = was_ready ? "connection lost" : "no connection";
     const char *state = was_ready && node->ready_count == 0 ? " (the node is down)" : "";

@@ -147,19 +147,25 @@ static bool is_taken(const struct topology *topology, const struct node *node)
  * there. nodes_arrange connects it. */
 static void move(struct node *node, const struct topology *topology, const struct peer *peer)
 {
-    struct cluster *cluster = node->cluster;
     if (peer->is_local || address_equal(&node->address, &peer->address)) return;
     if (node->ready_count > 0 && !is_taken(topology, node)) return;
-    char name[ADDRESS_TEXT];
-    address_text(&peer->address, name);
-    struct text *text = text_new(cluster->memory, slice_of(name));
-    if (text == NULL) return;
-    text_unref(node->name);
-    node->name = text;
     node->address = peer->address;
     node->failures = 0;
     node->is_refused = false;
     pool_drain(node);
+}
+
+/* What the cluster calls it, or where it is: without memory, what it was called before. */
+static void show(struct node *node, const struct cqlua_address *told)
+{
+    char name[ADDRESS_TEXT];
+    if (address_equal(&node->told, told)) return;
+    address_text(told, name);
+    struct text *text = text_new(node->cluster->memory, slice_of(name));
+    if (text == NULL) return;
+    text_unref(node->name);
+    node->name = text;
+    node->told = *told;
 }
 
 static void apply_peer(struct cluster *cluster, const struct topology *topology, const struct peer *peer, struct node *asked)
@@ -170,6 +176,7 @@ static void apply_peer(struct cluster *cluster, const struct topology *topology,
     if (node == NULL) return; /* no memory, or too many nodes */
     bool is_new = !node->has_host_id;
     move(node, topology, peer);
+    show(node, cluster->options.translates ? &peer->told : &node->address);
     memcpy(node->host_id, peer->host_id, HOST_ID);
     node->has_host_id = node->is_told = true;
     keep(&node->dc, peer->dc);

@@ -35,11 +35,12 @@ struct node *node_add(struct cluster *cluster, const struct cqlua_address *addre
     node->cluster = cluster;
     node->plan.id = ++cluster->next_node_id;
     node->plan.distance = DISTANCE_LOCAL;
-    node->address = *address;
+    node->address = node->told = *address;
     timer_init(&node->timer, TIMER_NODE);
     list_init(&node->links);
     list_init(&node->repreparing);
     warm_init(&node->warm);
+    rest_init(&node->rest);
     list_append(&cluster->nodes, &node->link);
     cluster->nodes_count++;
     return node;
@@ -66,6 +67,7 @@ void node_remove(struct node *node)
     list_append(&cluster->removed, &node->link);
     wheel_cancel(&cluster->wheel, &node->timer);
     warm_stop(node);
+    rest_stop(node);
     for (uint32_t i = 0; i < cluster->by_number_count; i++)
         if (cluster->by_number[i] == &node->plan) cluster->by_number[i] = NULL;
     if (node->has_host_id) event_node(node, CQLUA_NODE_REMOVED);
@@ -86,8 +88,7 @@ void node_said_up(struct cluster *cluster, const struct server_event *event)
 {
     for (struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next) {
         struct node *node = container_of(at, struct node, link);
-        bool is_it = node->address.len == event->address_len &&
-                     memcmp(node->address.bytes, event->address, event->address_len) == 0;
+        bool is_it = node->told.len == event->address_len && memcmp(node->told.bytes, event->address, event->address_len) == 0;
         if (!is_it || node->ready_count > 0 || !timer_is_armed(&node->timer)) continue;
         if (cluster->now_us - node->tried_us < cluster->options.reconnect_min_us) continue;
         node->failures = 0;
@@ -144,10 +145,19 @@ void lookup_start(struct cqlua_lookup *lookup)
     if (rc != 0) lookup_failed(lookup, cqlua_strerror(rc));
 }
 
+/* It was looked up again because every node was down, and meanwhile one is back, which tells of the others: where the contact
+ * point is may be no node's any more. */
+static bool is_needless(const struct cqlua_lookup *lookup)
+{
+    struct cluster *cluster = lookup->cluster;
+    return lookup->is_answered && cluster->options.has_discovery && cluster->state == CLUSTER_UP && pool_any(cluster, 0) != NULL;
+}
+
 void lookup_done(struct cqlua_lookup *lookup, const struct cqlua_address *addresses, size_t count, const char *reason)
 {
     struct cluster *cluster = lookup->cluster;
     lookup->is_asked = false;
+    if (is_needless(lookup)) return;
     if (count == 0) {
         lookup_failed(lookup, reason);
         return;

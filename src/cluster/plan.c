@@ -62,10 +62,10 @@ static bool is_open(const struct plan *plan, const struct plan_node *node)
     return node != NULL && node->is_up && node->distance != DISTANCE_IGNORED && !is_tried(plan->request, node);
 }
 
-/* Whether it belongs into this walk over the nodes, the first or the one for slow nodes. */
+/* Whether it belongs into this walk over the nodes, the first or the one for those that come last. */
 static bool is_wanted(const struct plan *plan, const struct plan_node *node)
 {
-    return is_open(plan, node) && plan_node_is_slow(node) == plan->is_for_slow;
+    return is_open(plan, node) && plan_node_comes_last(node) == plan->is_for_last;
 }
 
 /* --- replicas -------------------------------------------------------------------------------------------------------------- */
@@ -124,7 +124,7 @@ void plan_begin(struct plan *plan, struct plan_nodes *nodes, const struct plan_r
     plan->request = request;
     plan->random = random;
     plan->stage = request->has_order ? PLAN_ORDER : PLAN_LOCAL_REPLICAS;
-    plan->is_for_slow = false;
+    plan->is_for_last = false;
     plan->turn = nodes->turn++;
     plan->at = 0;
     plan->replicas = 0;
@@ -183,8 +183,8 @@ static void next_stage(struct plan *plan)
     plan->at = 0;
     plan->stage = plan->stage == PLAN_ORDER ? PLAN_END : plan->stage + 1;
     if (plan->stage == PLAN_REMOTE_REPLICAS) find_and_shuffle(plan, true);
-    if (plan->stage != PLAN_END || plan->is_for_slow || plan->request->has_order) return;
-    plan->is_for_slow = true;
+    if (plan->stage != PLAN_END || plan->is_for_last || plan->request->has_order) return;
+    plan->is_for_last = true;
     plan->stage = PLAN_LOCAL_REPLICAS;
     find_and_shuffle(plan, false);
 }

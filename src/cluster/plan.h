@@ -3,7 +3,7 @@
  *   1. replicas in the local data centre, those in the local rack first; among equals the one with the fewest requests in flight
  *   2. the other nodes of the local data centre, those in the local rack first, in turns
  *   3. if remote data centres are asked for: replicas there, then the other nodes there, in turns
- *   4. the same once more for nodes that are slow (Y4)
+ *   4. the same once more for nodes that come last: they are slow (Y4), or rest because they have said that they are overloaded
  *
  * A plan is walked within one call: it is made anew for each attempt, of what is known then, and passes over the nodes that the
  * request has tried. So it holds nothing, allocates nothing, and no change of the topology can come in between. Knows nothing of
@@ -35,12 +35,13 @@ struct plan_node {
     uint32_t in_flight; /* requests */
     uint8_t distance;   /* enum plan_distance, as plan_distance says */
     uint8_t timeouts;   /* attempts that timed out since it last answered */
+    bool is_resting;    /* it has said that it has too much to do, a short while ago (rest.h) */
     bool is_up;         /* a request may go there; else plans pass over it */
 };
 
-static inline bool plan_node_is_slow(const struct plan_node *node)
+static inline bool plan_node_comes_last(const struct plan_node *node)
 {
-    return node->timeouts >= PLAN_SLOW_AFTER;
+    return node->timeouts >= PLAN_SLOW_AFTER || node->is_resting;
 }
 /* Any answer counts, late ones and those to heartbeats too: a slow node gets few requests. */
 static inline void plan_node_answered(struct plan_node *node)
@@ -105,7 +106,7 @@ struct plan {
     const struct plan_request *request;
     struct random *random;
     enum plan_stage stage;
-    bool is_for_slow;  /* the second walk */
+    bool is_for_last;  /* the second walk */
     uint32_t turn;     /* where round robin starts */
     uint32_t at;       /* in the stage */
     uint32_t replicas; /* in `found` */

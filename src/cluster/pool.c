@@ -55,7 +55,7 @@ void pool_open(struct node *node)
         schedule(node);
         return;
     }
-    log_at(cluster, CQLUA_LOG_DEBUG, node, "connecting");
+    log_connecting(node);
     const struct cqlua_transport_ops *ops = cluster->transport.ops;
     int rc = ops->connect(cluster->transport.self, link, &node->address, &link->pipe);
     link->has_pipe = rc == 0;
@@ -105,6 +105,8 @@ void pool_flush(struct cqlua_link *link)
     }
     connection_sent(&link->connection, (size_t)wrote);
     link->is_write_blocked = (size_t)wrote < bytes.len;
+    bool was_full = bytes.len >= LIMIT_OUTPUT_BYTES;
+    if (was_full && bytes.len - (size_t)wrote < LIMIT_OUTPUT_BYTES) link->node->cluster->is_unsettled = true; /* there is room */
 }
 
 /* --- changes of state ------------------------------------------------------------------------------------------------------ */
@@ -163,7 +165,8 @@ static void became_ready(struct cqlua_link *link)
     link->is_counted_ready = true;
     if (++node->ready_count == 1) warm_wanted(node);
     node->failures = 0;
-    node->is_refused = node->is_replacing = false;
+    plan_node_answered(&node->plan);
+    node->is_refused = node->is_replacing = node->is_failure_told = false;
     node->failure.code = 0;
     cluster->is_version_agreed = true;
     log_connected(link);
@@ -200,19 +203,47 @@ static bool is_final(const struct failure *failure)
     }
 }
 
-/* The server does not speak the version that was tried: goes down to the next one. False: there is none. */
-static bool step_down(struct cqlua_link *link)
+/* What is in flight on the others is finished as it began. */
+static void drain_above(struct cluster *cluster, int version)
+{
+    for (struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next) {
+        struct node *node = container_of(at, struct node, link);
+        for (struct list *in = node->links.next; in != &node->links; in = in->next) {
+            struct connection *connection = &container_of(in, struct cqlua_link, link)->connection;
+            bool is_ready = connection->state == CONNECTION_READY || connection->state == CONNECTION_SWITCHING;
+            if (is_ready && connection->version > version) connection_drain(connection);
+        }
+    }
+}
+
+static void go_down(struct cqlua_link *link, int version)
 {
     struct cluster *cluster = link->node->cluster;
+    int tried = link->connection.version;
+    cluster->version = version;
+    if (!cluster->is_version_agreed) {
+        log_at(cluster, CQLUA_LOG_INFO, link->node, "the server does not speak protocol v%d: trying v%d", tried, version);
+        return;
+    }
+    cluster->has_stepped_down = true;
+    log_at(cluster, CQLUA_LOG_WARN, link->node,
+           "the server does not speak protocol v%d: the session goes down to v%d and stays there", tried, version);
+    drain_above(cluster, version);
+}
+
+/* The server does not speak the version that was tried: goes down to the next one; once more after one was agreed, with all
+ * nodes, for a node that nobody can talk to is of no use (fault 36). False: there is none. */
+static bool step_down(struct cqlua_link *link)
+{
+    const struct cluster *cluster = link->node->cluster;
     int tried = link->connection.version, offered = link->connection.server_version;
     if (link->connection.failure.code != CQLUA_EUNSUPPORTED || link->connection.failure.server_code == -1) return false;
-    if (cluster->options.protocol_version != 0 || cluster->is_version_agreed) return false;
+    if (cluster->options.protocol_version != 0) return false;
     if (cluster->version < tried) return true; /* another connection has learnt it already */
+    if (cluster->has_stepped_down) return false;
     int next = offered != 0 && offered < tried ? offered : tried - 1;
-    if (next < PROTOCOL_LOWEST) return false;
-    cluster->version = next;
-    log_at(cluster, CQLUA_LOG_INFO, link->node, "the server does not speak protocol v%d: trying v%d", tried, next);
-    return true;
+    if (next >= PROTOCOL_LOWEST) go_down(link, next);
+    return next >= PROTOCOL_LOWEST;
 }
 
 static void say_versions(struct cqlua_link *link)
@@ -220,8 +251,11 @@ static void say_versions(struct cqlua_link *link)
     struct failure *failure = &link->connection.failure;
     if (failure->code != CQLUA_EUNSUPPORTED || failure->server_code == -1) return;
     char text[FAILURE_TEXT];
+    const struct cluster *cluster = link->node->cluster;
     snprintf(text, sizeof text, "%.300s (this client speaks v%d to v%d%s)", failure->text, PROTOCOL_LOWEST, PROTOCOL_HIGHEST,
-             link->node->cluster->options.protocol_version != 0 ? "; protocol_version pins one: leave it out to negotiate" : "");
+             cluster->options.protocol_version != 0 ? "; protocol_version pins one: leave it out to negotiate"
+             : cluster->has_stepped_down            ? "; the session has gone down once, and goes no further"
+                                                    : "");
     int32_t server_code = failure->server_code;
     failure_set(failure, CQLUA_EUNSUPPORTED, "%s", text);
     failure->server_code = server_code;

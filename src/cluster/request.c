@@ -478,25 +478,40 @@ void requests_assign(struct cluster *cluster)
 
 /* --- retrying -------------------------------------------------------------------------------------------------------------- */
 
-/* Whether there is somewhere else to go: another node; after a lost connection also another one of the same node. */
+/* Whether there is somewhere else to go: another node; after a lost connection also another one of the same node, and the same
+ * node when it has rested. */
 static bool has_elsewhere(const struct cluster *cluster, const struct request *request, int code)
 {
     bool has_same = request->node != NULL && request->node->ready_count > 0;
-    return pool_has_other(cluster, request->node) || (code == CQLUA_ECONNECTION_LOST && has_same);
+    return pool_has_other(cluster, request->node) || (has_same && (code == CQLUA_ECONNECTION_LOST || rest_is_due(code)));
+}
+
+static void pause(struct cluster *cluster, struct request *request, int64_t until_us)
+{
+    enter(cluster, request, REQUEST_PAUSING, &cluster->pausing);
+    wheel_arm(&cluster->wheel, &request->timer, until_us);
+}
+
+/* Another attempt, once a node that may make it has rested; false: it would be too late. */
+static bool start_anew(struct cluster *cluster, struct request *request, int code)
+{
+    int64_t start_us = rest_is_due(code) ? rest_until(cluster, request) : cluster->now_us;
+    if (start_us >= request->deadline_us) return false;
+    request->retries_left--;
+    request->reprepares = 0;
+    cluster->retries++;
+    release_block(request);
+    if (start_us > cluster->now_us) pause(cluster, request, start_us);
+    else wait_again(cluster, request);
+    return true;
 }
 
 static bool try_again(struct cluster *cluster, struct request *request, enum retry retry, int code)
 {
     if (retry == RETRY_FAIL || request->retries_left <= 0 || cluster->state > CLUSTER_UP) return false;
-    if (cluster->now_us >= request->deadline_us) return false;
     if (request->pinned != NULL || (retry == RETRY_NEXT && !has_elsewhere(cluster, request, code))) return false;
-    request->retries_left--;
     if (retry == RETRY_NEXT) request_note_tried(request, request->node);
-    cluster->retries++;
-    request->reprepares = 0;
-    release_block(request);
-    wait_again(cluster, request);
-    return true;
+    return start_anew(cluster, request, code);
 }
 
 /* Never asked about what may have been executed and must not be twice (Y6). */
@@ -518,11 +533,18 @@ static void ask_retry(struct cluster *cluster, struct request *request, enum ret
     wheel_arm(&cluster->wheel, &request->timer, request->deadline_us);
 }
 
-/* An attempt has failed with this error: another, the user's decision, or the end. */
-static void attempt_failed(struct cluster *cluster, struct request *request, enum retry retry, struct cqlua_error *error)
+/* An attempt has failed, and another follows by itself. */
+static bool goes_on(struct cluster *cluster, struct request *request, enum retry retry, int code)
 {
-    if (may_ask(cluster, request) && !error_is_constant(error)) ask_retry(cluster, request, retry, error);
-    else if (try_again(cluster, request, retry, error->code)) error_free(error);
+    return !may_ask(cluster, request) && try_again(cluster, request, retry, code);
+}
+
+/* It does not: the user decides, or this error is the end. Without memory for the question the default holds. */
+static void conclude(struct cluster *cluster, struct request *request, enum retry retry, struct cqlua_error *error)
+{
+    bool may_go_on = may_ask(cluster, request);
+    if (may_go_on && !error_is_constant(error)) ask_retry(cluster, request, retry, error);
+    else if (may_go_on && try_again(cluster, request, retry, error->code)) error_free(error);
     else request_complete(cluster, request, error);
 }
 
@@ -532,12 +554,8 @@ void request_decided(struct cluster *cluster, struct request *request, enum retr
     int code = error->code;
     request->asked = NULL;
     if (retry == RETRY_SAME) request->pinned = request->node;
-    if (retry == RETRY_SAME && request->retries_left > 0) {
-        request->retries_left--;
-        cluster->retries++;
-        wait_again(cluster, request);
-        error_free(error);
-    } else if (try_again(cluster, request, retry, code)) error_free(error);
+    bool is_anew = retry == RETRY_SAME ? start_anew(cluster, request, code) : try_again(cluster, request, retry, code);
+    if (is_anew) error_free(error);
     else request_complete(cluster, request, error);
 }
 
@@ -547,13 +565,13 @@ static void lost(struct cluster *cluster, struct request *request, bool was_sent
     history_end(&request->history, CQLUA_ECONNECTION_LOST, cluster->now_us);
     if (effect == EFFECT_POSSIBLE) request->may_have_executed = true;
     enum retry retry = retry_decide(CQLUA_ECONNECTION_LOST, slice(NULL, 0), request->is_idempotent, effect);
-    if (!may_ask(cluster, request) && try_again(cluster, request, retry, CQLUA_ECONNECTION_LOST)) return;
+    if (goes_on(cluster, request, retry, CQLUA_ECONNECTION_LOST)) return;
     struct failure lost;
     bool is_protocol = failure->code == CQLUA_EPROTOCOL || failure->code == CQLUA_EUNSUPPORTED; /* in the middle of work */
     failure_set(&lost, is_protocol ? CQLUA_EPROTOCOL : CQLUA_ECONNECTION_LOST,
                 "the connection to %s was lost before the answer came: %s%s", request->node->name->chars, failure->text,
                 was_sent ? "" : " (the request had not been sent: it can be repeated safely)");
-    attempt_failed(cluster, request, retry, error_of(cluster->memory, &lost));
+    conclude(cluster, request, retry, error_of(cluster->memory, &lost));
 }
 
 void request_lost(struct cluster *cluster, struct request *request, bool was_sent, const struct failure *failure)
@@ -626,6 +644,7 @@ void request_time(struct cluster *cluster, struct request *request)
         request_agreed(cluster, request, false);
         return;
     }
+    if (request->state == REQUEST_PAUSING) wait_again(cluster, request);
     if (cluster->now_us >= request->deadline_us) {
         time_is_up(cluster, request);
         return;
@@ -673,9 +692,9 @@ void requests_forget_node(struct cluster *cluster, struct node *node)
     failure_set(&failure, CQLUA_ECONNECTION_LOST, "the node %s has left the cluster", node->name->chars);
     while (!list_is_empty(&node->repreparing)) /* not sent: nothing of the node is in flight any more */
         fail(cluster, &container_of(node->repreparing.next, struct reprepare, link)->request, &failure);
-    struct list *lists[] = {&cluster->waiting,          &cluster->submitted,      &cluster->completed,
-                            &cluster->in_flight,        &cluster->asking_retries, &cluster->agreement.waiting,
-                            &cluster->agreement.joining};
+    struct list *lists[] = {&cluster->waiting,           &cluster->submitted,        &cluster->completed,
+                            &cluster->in_flight,         &cluster->asking_retries,   &cluster->pausing,
+                            &cluster->agreement.waiting, &cluster->agreement.joining};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) forget_in(lists[i], node);
 }
 
@@ -813,6 +832,7 @@ static void answered_error(struct cluster *cluster, struct request *request, str
     }
     int code = server_code_error(said.code);
     history_end(&request->history, code, cluster->now_us);
+    rest_answered(request->node, code);
     struct cqlua_prepared *prepared = code == CQLUA_EUNPREPARED ? forgotten(cluster, request, said.statement_id) : NULL;
     if (prepared != NULL) {
         wait_for_reprepare(cluster, request, prepared);
@@ -821,8 +841,8 @@ static void answered_error(struct cluster *cluster, struct request *request, str
     enum effect effect = failed_attempt_effect(code, true);
     enum retry retry = retry_decide(code, said.write_type, request->is_idempotent, effect);
     if (effect == EFFECT_POSSIBLE) request->may_have_executed = true;
-    if (!may_ask(cluster, request) && try_again(cluster, request, retry, code)) return;
-    attempt_failed(cluster, request, retry, server_error_object(cluster->memory, &said));
+    if (goes_on(cluster, request, retry, code)) return;
+    conclude(cluster, request, retry, server_error_object(cluster->memory, &said));
 }
 
 /* What a result tells of its statement: the columns that later requests expect. */
@@ -840,6 +860,7 @@ static void answered_result(struct cluster *cluster, struct request *request, st
 {
     struct connection *connection = request->attempt.connection;
     int rc = decode_result(cluster->memory, connection->version, reader, request->expected, &request->result);
+    rest_answered(request->node, 0);
     if (rc == 0) {
         if (request->result.kind == RESULT_ROWS) learn_columns(cluster, request);
         history_end(&request->history, 0, cluster->now_us);

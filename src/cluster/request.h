@@ -4,6 +4,7 @@
  *   SUBMITTED --first turn--> WAITING --a connection has room--> IN_FLIGHT --answer--> COMPLETED
  *                                ^                                  |  |
  *                                +------- retried, not sent --------+  +--UNPREPARED--> REPREPARING --known again--> WAITING
+ *   IN_FLIGHT --the node has too much to do, and so has every other--> PAUSING --one has rested--> WAITING
  *   IN_FLIGHT --the schema was changed--> AGREEING --the nodes agree, or time is up--> COMPLETED
  *   any state --deadline, cancel, close--> COMPLETED */
 #ifndef CQLUA_CLUSTER_REQUEST_H
@@ -18,6 +19,7 @@ enum request_state {
     REQUEST_WAITING,
     REQUEST_IN_FLIGHT,
     REQUEST_REPREPARING,
+    REQUEST_PAUSING,  /* an attempt was sent back, and the next has to wait (rest.h) */
     REQUEST_ASKING,   /* an attempt failed, and the user is asked what to do */
     REQUEST_AGREEING, /* the schema was changed, and the nodes do not agree yet */
     REQUEST_COMPLETED,

@@ -16,8 +16,8 @@ static struct node *find(const struct cluster *cluster, const struct cqlua_addre
 {
     for (struct list *at = cluster->nodes.next; at != &cluster->nodes; at = at->next) {
         struct node *node = container_of(at, struct node, link);
-        bool is_here = node->address.len == address->len && memcmp(node->address.bytes, address->bytes, address->len) == 0;
-        if (is_here && (address->port == 0 || address->port == node->address.port)) return node;
+        bool is_here = node->told.len == address->len && memcmp(node->told.bytes, address->bytes, address->len) == 0;
+        if (is_here && (address->port == 0 || address->port == node->told.port)) return node;
     }
     return NULL;
 }

@@ -60,7 +60,7 @@ void speculation_due(struct cluster *cluster, struct request *original)
     note_tried(shadow, original);
     uint8_t tried = shadow->tried_count;
     bool is_elsewhere = pool_pick(cluster, shadow, &link) == PICK_LINK && shadow->tried_count == tried;
-    if (!is_elsewhere) { /* no other node: one that has it already would not be faster */
+    if (!is_elsewhere || link->node->plan.is_resting) { /* one that has it already, or too much to do, would not be faster */
         shadow_free(cluster, shadow);
         return;
     }

@@ -171,6 +171,7 @@ static int read_row(struct topology *topology, const struct source *source, bool
     struct peer peer = {.is_local = is_local};
     int error = 0;
     bool has_address = get_address(source, &peer.address);
+    peer.told = has_address || reached == NULL ? peer.address : *reached;
     if (reached != NULL) peer.address = *reached;
     if (!get_uuid(source, source->host_id, peer.host_id)) {
         skip(topology, &peer.address, "it has no host_id");
@@ -229,6 +230,14 @@ void topology_dispose(struct topology *topology)
     text_unref(topology->cluster_name);
     text_unref(topology->partitioner);
     topology_init(topology, topology->memory);
+}
+
+void topology_leave_out(struct topology *topology, uint32_t index, const char *reason)
+{
+    struct peer *peer = &topology->peers[index];
+    skip(topology, &peer->told, reason);
+    free_peer(topology, peer);
+    memmove(peer, peer + 1, (--topology->count - index) * sizeof *peer);
 }
 
 const struct peer *topology_find(const struct topology *topology, const uint8_t host_id[HOST_ID])

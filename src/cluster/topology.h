@@ -17,7 +17,8 @@ enum {
 
 struct peer {
     uint8_t host_id[HOST_ID];
-    struct cqlua_address address; /* where clients connect */
+    struct cqlua_address address; /* where clients connect; translated, if that is wanted (translate.h) */
+    struct cqlua_address told;    /* where it says that they do */
     struct text *dc, *rack;
     struct text *release_version;    /* NULL: not told */
     uint8_t schema_version[HOST_ID]; /* zeros: not told */
@@ -48,6 +49,8 @@ void topology_dispose(struct topology *topology);
 int topology_read_local(struct topology *topology, const struct metadata *columns, struct cqlua_rows rows,
                         const struct cqlua_address *reached, uint16_t port);
 int topology_read_peers(struct topology *topology, const struct metadata *columns, struct cqlua_rows rows, uint16_t port);
+/* Takes a peer out that cannot be used; the order of the others stays. */
+void topology_leave_out(struct topology *topology, uint32_t index, const char *reason);
 const struct peer *topology_find(const struct topology *topology, const uint8_t host_id[HOST_ID]);
 /* Whether its tokens are those of protocol/token.h. */
 bool topology_has_murmur3(const struct topology *topology);

@@ -532,7 +532,7 @@ static struct server_event *event_new(struct memory *memory, const struct event_
     return NULL;
 }
 
-/* Bounded, whatever the server sends (fault 31): what does not fit means that anything may have changed. */
+/* Bounded, whatever the server sends (fault 31): of what does not fit, the kind is kept. */
 static void note_event(struct connection *connection, const struct inbound_frame *frame)
 {
     struct connection_config *config = connection->config;
@@ -547,7 +547,7 @@ static void note_event(struct connection *connection, const struct inbound_frame
     if (said.type == 0) return; /* one that is not known */
     struct server_event *event = config->events_count < LIMIT_EVENTS ? event_new(config->memory, &said) : NULL;
     if (event == NULL) {
-        config->has_lost_events = true;
+        config->lost_events |= said.type;
         return;
     }
     list_init(&event->link);

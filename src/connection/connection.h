@@ -82,7 +82,7 @@ struct connection_config {
     struct list output;  /* connections that have bytes to hand over */
     struct list events;  /* struct server_event, the oldest first: whoever takes one frees it */
     uint32_t events_count;
-    bool has_lost_events; /* there were more than LIMIT_EVENTS, or no memory: anything may have changed */
+    int lost_events; /* EVENT_... bits: of these kinds some were not kept, for there were more than LIMIT_EVENTS, or no memory */
     int64_t heartbeat_interval_us, heartbeat_timeout_us;
     size_t max_frame, max_result; /* bytes of a body; of a result's: not above max_frame */
     uint32_t max_in_flight;

@@ -7,15 +7,17 @@ struct cqlua_asked {
     struct memory *memory;
     struct completion completion;
     struct text *node, *authenticator, *challenge; /* references */
+    struct text *dc, *rack, *release_version;      /* of `about`; references */
+    struct cqlua_node about;
+    char address[ADDRESS_TEXT];
 };
 
 void asked_free(struct cqlua_asked *asked)
 {
     if (asked == NULL) return;
     text_wipe(asked->challenge);
-    text_unref(asked->challenge);
-    text_unref(asked->authenticator);
-    text_unref(asked->node);
+    struct text *texts[] = {asked->challenge, asked->authenticator, asked->node, asked->dc, asked->rack, asked->release_version};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) text_unref(texts[i]);
     memory_free(asked->memory, asked, sizeof *asked);
 }
 
@@ -69,6 +71,62 @@ static void ask(struct cqlua_session *session, struct cqlua_link *link)
     session_push(session, session->opener, &asked->completion);
 }
 
+/* --- addresses ------------------------------------------------------------------------------------------------------------- */
+
+static void describe(struct cqlua_asked *asked, const struct peer *peer)
+{
+    asked->dc = text_ref(peer->dc);
+    asked->rack = text_ref(peer->rack);
+    asked->release_version = text_ref(peer->release_version);
+    asked->about = (struct cqlua_node){
+        .address = asked->node->chars,
+        .dc = peer->dc->chars,
+        .rack = peer->rack->chars,
+        .release_version = peer->release_version == NULL ? NULL : peer->release_version->chars,
+        .has_host_id = 1,
+    };
+    memcpy(asked->about.host_id, peer->host_id, HOST_ID);
+    address_host(&peer->told, asked->address);
+    asked->completion.public.node = &asked->about;
+    asked->completion.public.address = asked->address;
+    asked->completion.public.port = peer->told.port;
+    asked->completion.public.asked_by = asked->about.address;
+}
+
+/* Without memory for the question it is as if it had got no answer. */
+static void ask_address(struct cqlua_session *session, const struct peer *peer, int64_t *question)
+{
+    char name[ADDRESS_TEXT];
+    struct cqlua_asked *asked = asked_new(session, CQLUA_ASK_ADDRESS, session->opened.public.tag, NULL);
+    address_text(&peer->told, name);
+    if (asked != NULL) asked->node = text_new(session->memory, slice_of(name));
+    if (asked == NULL || asked->node == NULL) {
+        asked_free(asked);
+        return;
+    }
+    *question = asked->completion.public.id;
+    describe(asked, peer);
+    session_push(session, session->opener, &asked->completion);
+}
+
+static void ask_addresses(struct cqlua_session *session)
+{
+    int64_t *question;
+    for (const struct peer *peer; (peer = translate_next(&session->cluster.control.translation, &question)) != NULL;)
+        ask_address(session, peer, question);
+}
+
+static bool answer_address(struct cqlua_session *session, int64_t question, const struct cqlua_reply *reply)
+{
+    struct control *control = &session->cluster.control;
+    const char *address = reply == NULL ? NULL : reply->address;
+    if (!translate_answer(&control->translation, question, address, reply == NULL ? 0 : reply->port)) return false;
+    control_translated(control);
+    session_settle(session);
+    session_defer(session);
+    return true;
+}
+
 /* --- retries --------------------------------------------------------------------------------------------------------------- */
 
 static enum retry retry_of(enum cqlua_retry answer, const struct request *request)
@@ -114,6 +172,7 @@ void asks_make(struct cqlua_session *session)
     for (struct list *at; (at = list_take(&session->cluster.asking)) != NULL;)
         ask(session, container_of(at, struct cqlua_link, asking));
     for (struct request *request; (request = find_undecided(session, 0)) != NULL;) ask_retry(session, request);
+    ask_addresses(session);
 }
 
 static struct cqlua_link *find_asker(struct cqlua_session *session, int64_t question)
@@ -140,14 +199,16 @@ static void give_credentials(struct connection *connection, const struct cqlua_r
 
 int cqlua_answer(struct cqlua_session *session, int64_t question, const struct cqlua_reply *reply)
 {
-    struct request *request = question <= 0 || session->is_closed ? NULL : find_undecided(session, question);
+    if (question <= 0 || session->is_closed) return CQLUA_EMISUSE;
+    if (answer_address(session, question, reply)) return 0;
+    struct request *request = find_undecided(session, question);
     if (request != NULL) {
         request_decided(&session->cluster, request, retry_of(reply == NULL ? CQLUA_RETRY_DEFAULT : reply->retry, request));
         session_settle(session);
         session_defer(session);
         return 0;
     }
-    struct cqlua_link *link = question <= 0 || session->is_closed ? NULL : find_asker(session, question);
+    struct cqlua_link *link = find_asker(session, question);
     if (link == NULL) return CQLUA_EMISUSE;
     link->question = 0;
     struct connection *connection = &link->connection;

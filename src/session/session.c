@@ -139,7 +139,8 @@ static int init_cluster(struct cqlua_session *session, struct cqlua_transport *t
                                       .connections_max = (uint32_t)options->connections_max,
                                       .uses_server_timestamps = options->server_timestamps != 0,
                                       .log_level = session_log_level(session),
-                                      .has_discovery = options->discovery != CQLUA_NO};
+                                      .has_discovery = options->discovery != CQLUA_NO,
+                                      .translates = options->ask_addresses != 0};
     cluster_init(&session->cluster, session->memory, transport, &cluster, seed, 0);
     map_init(&session->cache, session->memory, random_next(&session->cluster.random));
     map_init(&session->preparing, session->memory, 0); /* it uses the cache's hashes */
@@ -206,7 +207,7 @@ int session_open(struct cqlua_session **opened, const struct cqlua_options *opti
     struct failure failure;
     *opened = NULL;
     int rc = options_resolve(&resolved, options, &failure);
-    bool is_asking = resolved.ask_credentials || resolved.sasl_authenticators != NULL;
+    bool is_asking = resolved.ask_credentials || resolved.sasl_authenticators != NULL || resolved.ask_addresses;
     if (rc == 0 && is_asking && queue == NULL) rc = CQLUA_EMISUSE; /* nobody could answer */
     if (rc != 0) return rc;
     struct cqlua_session *session = session_new(allocator);

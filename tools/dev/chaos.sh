@@ -1,10 +1,12 @@
-# ./dev chaos [--minutes N] [--rate N] [--seed N]: three real nodes, killed, paused and drained under load of N requests a second.
+# ./dev chaos [--minutes N] [--rate N] [--seed N]: three real nodes, killed, paused, drained, ended all at once, and moved to
+# other addresses, under load of N requests a second.
 #
 # $cache/chaos/log      what was done to the nodes and when; spec/chaos/load.lua reads it, and adds when all is whole again
 # $cache/chaos/output   what the load printed: what became of its requests, and which promises were broken
 chaos_home=$cache/chaos
 chaos_whole_s=300 # until nodes see each other again
-chaos_faults=(pause kill drain pause kill lost)
+chaos_faults=(pause kill lost dark drain moved)
+chaos_bases=(127.0.0.111 127.0.1.111) # where the nodes are by turns
 
 chaos_note() { printf '%s %s\n' "$EPOCHREALTIME" "$*" | tee -a "$chaos_home/log" >&2; }
 
@@ -37,6 +39,40 @@ chaos_start_again() { # NODE
     die "chaos: node $1 does not come back; logs: $(state_folder)/node$1/logs"
 }
 
+# As processes end that are asked to: what was acknowledged is on the disk.
+chaos_end_all() {
+    local node chaos_ending=()
+    for node in 1 2 3; do
+        stop_node "$(state_folder)/node$node" &
+        chaos_ending[node]=$!
+    done
+    wait "${chaos_ending[@]}"
+    chaos_note down
+}
+
+chaos_start_all() { # the seed first: the others do not start without one
+    chaos_start_again 1
+    chaos_note back
+    chaos_start_again 2
+    chaos_start_again 3
+}
+
+# The same data at other addresses; the nodes are down.
+chaos_move() { # ADDRESS_BASE
+    local former node
+    former=$(state_folder)
+    address_base=$1
+    rm -rf "$(state_folder)"
+    mv "$former" "$(state_folder)"
+    for node in 1 2 3; do write_node_configuration "$node"; done
+    configuration >"$(instance_folder)/running"
+}
+
+chaos_other_base() { # the one where they are not
+    local base
+    for base in "${chaos_bases[@]}"; do [ "$base" = "$address_base" ] || echo "$base"; done
+}
+
 chaos_fault() { # FAULT NODE OTHER_NODE
     case $1 in
         pause)
@@ -45,10 +81,10 @@ chaos_fault() { # FAULT NODE OTHER_NODE
             sleep $((5 + RANDOM % chaos_pause_s))
             chaos_signal CONT "$2"
             ;;
-        lost) # no quorum is alive
+        lost) # no quorum is alive, for longer than requests have time
             chaos_note lost "$2 $3"
             chaos_signal STOP "$2" "$3"
-            sleep $((3 + RANDOM % 5))
+            sleep $((12 + RANDOM % 5))
             chaos_signal CONT "$2" "$3"
             ;;
         kill)
@@ -61,6 +97,18 @@ chaos_fault() { # FAULT NODE OTHER_NODE
             chaos_note drain "$2"
             stop_node "$(state_folder)/node$2"
             chaos_start_again "$2"
+            ;;
+        dark)
+            chaos_note dark
+            chaos_end_all
+            sleep $((5 + RANDOM % 10))
+            chaos_start_all
+            ;;
+        moved)
+            chaos_note moved
+            chaos_end_all
+            chaos_move "$(chaos_other_base)"
+            chaos_start_all
             ;;
     esac
     chaos_wait_until_whole "$2"
@@ -88,7 +136,10 @@ chaos_inject() { # MINUTES
 chaos_stop() {
     [ -z "${chaos_load:-}" ] || kill "$chaos_load" 2>/dev/null || true
     chaos_signal CONT 1 2 3 2>/dev/null || true # a stopped process does not end
-    [ "$chaos_started" = no ] || stop_instance
+    if [ "$address_base" != "${chaos_bases[0]}" ]; then
+        stop_instance
+        chaos_move "${chaos_bases[0]}"
+    elif [ "$chaos_started" = yes ]; then stop_instance; fi
 }
 
 dev_chaos() {
@@ -108,7 +159,7 @@ dev_chaos() {
         dev_build
         export_environment
     fi
-    instance=chaos nodes=3 address_base=127.0.0.111
+    instance=chaos nodes=3 address_base=${chaos_bases[0]}
     chaos_pause_s=$((minutes > 1 ? 30 : 10))
     RANDOM=$seed
     chaos_started=no
@@ -118,7 +169,7 @@ dev_chaos() {
     read_back
     mkdir -p "$chaos_home"
     : >"$chaos_home/log"
-    luajit spec/chaos/load.lua "$address_base" "$chaos_home/log" "$seed" "$rate" >"$chaos_home/output" 2>&1 &
+    luajit spec/chaos/load.lua "${chaos_bases[*]}" "$chaos_home/log" "$seed" "$rate" >"$chaos_home/output" 2>&1 &
     chaos_load=$!
     if chaos_wait_for_begin && chaos_inject "$minutes"; then :; fi
     wait "$chaos_load" || status=1

@@ -36,6 +36,8 @@ say_what_is_skipped() {
     have stylua || echo "skipped: stylua is not installed; the format of the Lua files is not checked"
     have luarocks || echo "skipped: luarocks is not installed; the rock is not built (its file list is checked)"
     [ -d "$interop_home/jars" ] || echo "skipped: frames exchanged with another codec: no JDK, or its jars could not be fetched"
+    [ -d "$interop_home/simulacron" ] || echo "skipped: Simulacron: no JDK, or its jars could not be fetched"
+    [ -f "$interop_home/toxiproxy" ] || echo "skipped: faults of the network by toxiproxy: no Go, or it could not be built"
     [ -f "$interop_home/python/complete" ] || echo "skipped: values exchanged with the Python driver: it could not be fetched"
     echo "skipped: fuzzing beyond the kept inputs: ./dev fuzz"
     echo "skipped: hosts other than nginx: not there yet"

@@ -46,11 +46,24 @@ static void look_at_row(struct sim_call *call)
     if (strcmp(call->row_token, call->token) != 0) fail_msg("%s got the answer of %s", call->token, call->row_token);
 }
 
+/* As a host that answers at once. */
+static void answer_address(struct sim *sim, const struct cqlua_completion *asked)
+{
+    struct cqlua_reply reply = {0};
+    if (sim->translate == NULL || !sim->translate(sim, asked, &reply)) return;
+    sim->turns_in_place = 0;
+    (void)cqlua_answer(sim->session, asked->id, &reply); /* it may have been given up */
+}
+
 static void note_question(struct sim *sim, const struct cqlua_completion *asked)
 {
     sim->asks++;
     sim->question = asked->id;
     sim->asked = asked->question;
+    if (asked->question == CQLUA_ASK_ADDRESS) {
+        answer_address(sim, asked);
+        return;
+    }
     sim->step = asked->step;
     sim->exchange = asked->exchange;
     snprintf(sim->asked_by, sizeof sim->asked_by, "%s", asked->asked_by);

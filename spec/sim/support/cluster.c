@@ -50,6 +50,14 @@ static void put_chars(struct buffer *cells, const char *text)
     else put_bytes(cells, slice_of(text));
 }
 
+struct cqlua_address sim_told(const struct sim *sim, const struct cqlua_address *address)
+{
+    struct cqlua_address told = *address;
+    if (sim->is_natted)
+        told = (struct cqlua_address){.len = 4, .port = 9042, .bytes = {10, 0, address->bytes[2], address->bytes[3]}};
+    return told;
+}
+
 static void put_inet(struct buffer *cells, const struct cqlua_address *address)
 {
     put_bytes(cells, slice(address->bytes, address->len));
@@ -77,8 +85,9 @@ static void put_host_id(struct buffer *cells, const struct sim_node *node)
 static void put_client_address(struct buffer *cells, const struct sim_node *node)
 {
     static const struct cqlua_address any = {.len = 4};
+    struct cqlua_address told = sim_told(node->sim, &node->address);
     if (node->oddities & SIM_NO_ADDRESS) put_null(cells);
-    else put_inet(cells, node->oddities & SIM_ANY_ADDRESS ? &any : &node->address);
+    else put_inet(cells, node->oddities & SIM_ANY_ADDRESS ? &any : &told);
 }
 
 static void put_tokens(struct buffer *cells, const struct sim_node *node)
@@ -168,7 +177,8 @@ static void reply_local(struct sim_message *message)
     describe_node(&table);
     put_chars(&table.cells, "simulated");
     put_chars(&table.cells, node->partitioner);
-    put_inet(&table.cells, &node->address);
+    struct cqlua_address told = sim_told(message->sim, &node->address);
+    put_inet(&table.cells, &told);
     put_client_address(&table.cells, node);
     put_node(&table, node);
     reply_table(message, &table);
@@ -176,9 +186,10 @@ static void reply_local(struct sim_message *message)
 
 static void put_peer(struct table *table, const struct sim_node *node, bool is_v2)
 {
-    put_inet(&table->cells, &node->address);
+    struct cqlua_address told = sim_told(node->sim, &node->address);
+    put_inet(&table->cells, &told);
     put_client_address(&table->cells, node);
-    if (is_v2) put_int(&table->cells, node->address.port);
+    if (is_v2) put_int(&table->cells, told.port);
     put_node(table, node);
 }
 
@@ -277,9 +288,9 @@ static void tell(struct sim *sim, const struct event_message *event)
 
 static void tell_of(struct sim *sim, int type, const struct cqlua_address *address, const char *change)
 {
-    tell(sim,
-         &(struct event_message){
-             .type = type, .change = slice_of(change), .address = slice(address->bytes, address->len), .port = address->port});
+    struct cqlua_address told = sim_told(sim, address);
+    tell(sim, &(struct event_message){
+                  .type = type, .change = slice_of(change), .address = slice(told.bytes, told.len), .port = told.port});
 }
 
 void sim_tell_status(struct sim *sim, const struct cqlua_address *address, const char *change)

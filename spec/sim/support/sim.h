@@ -127,6 +127,7 @@ struct sim {
     struct sim_node nodes[SIM_NODES];
     struct sim_node nobody;     /* at every other address, when there is discovery: refuses */
     bool has_keys;              /* the first bind marker is the partition key */
+    bool is_natted;             /* nodes tell of each other by other addresses, 10.x.y.z where they are at 127.x.y.z */
     int crowd;                  /* further peers, in a data centre of their own, that nobody can reach */
     const char *replication[8]; /* of the keyspace "ks": names and values by turns */
     struct sim_pipe *pipes;
@@ -158,6 +159,8 @@ struct sim {
     enum cqlua_sasl_step step;
     int64_t exchange;
     char asked_by[64], authenticator[128], challenge[64]; /* the challenge's beginning; */
+    /* The answer to a question about an address, as it comes; false: none. NULL: none ever. */
+    bool (*translate)(struct sim *sim, const struct cqlua_completion *asked, struct cqlua_reply *reply);
     bool has_challenge;
     size_t challenge_len;
     size_t logs_count; /* records of the log, */
@@ -257,6 +260,8 @@ void sim_at(struct sim *sim, int64_t time_us, void (*fn)(struct sim *sim, void *
 /* The first `count` nodes are one cluster in data centre dc1 and racks r1 to r3, its keyspace "ks" is on three nodes, and the
  * session asks for it. Specs change what nodes tell afterwards. */
 void sim_cluster(struct sim *sim, int count);
+/* The address that the cluster knows a node by. */
+struct cqlua_address sim_told(const struct sim *sim, const struct cqlua_address *address);
 /* The answer to a question about the cluster; false: it is none. */
 bool sim_answer_system(struct sim_message *message, const char *text);
 /* Events, by every node that was asked for them: "UP", "DOWN"; "NEW_NODE", "REMOVED_NODE", "MOVED_NODE"; a keyspace changed. */
