@@ -24,7 +24,7 @@ local HIT = "UPDATE shop_example.hits SET n = n + 1 WHERE path = ?"
 local PAGE = cqlua.options { page_size = 10 }
 
 local function create_schema()
-  for _, text in ipairs(SCHEMA) do cqlua.assert(nginx.session("shop"):execute(text)) end
+  for _, text in ipairs(SCHEMA) do cqlua.assert(nginx.session("shop"):execute(text, nil, { timeout = 30 })) end
 end
 
 -- init_worker_by_lua: nothing waits here; requests wait for the first connection, within their own time.

@@ -46,16 +46,20 @@ Owner.__index = Owner
 local carriers = {}
 
 function carriers.connect(owner, number, address, port)
-  owner.links[number] = link.open(owner.pump, number, address, port, M.told, owner)
+  local opened, reason = link.open(owner.pump, number, address, port, M.told, owner)
+  owner.links[number] = opened
+  if not opened then core.pump_connected(owner.pump, number, clock(), "nginx starts no timer: " .. reason) end
 end
 
 function carriers.write(owner, number, bytes)
-  owner.links[number]:write(bytes)
+  local found = owner.links[number]
+  if found then found:write(bytes) end
 end
 
 function carriers.close(owner, number)
-  owner.links[number]:close()
+  local found = owner.links[number]
   owner.links[number] = nil
+  if found then found:close() end
 end
 
 -- nginx gives Lua no address of a name: the library asks the system's name servers.

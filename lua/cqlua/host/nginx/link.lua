@@ -90,7 +90,8 @@ local function main(_, link)
   link.socket:close()
 end
 
--- Connects to an address in the background. `told(owner)` is called whenever the pump was told something.
+-- Connects to an address in the background: the link, or nil and why no timer could be started. `told(owner)` is called
+-- whenever the pump was told something.
 function M.open(pump, number, address, port, told, owner)
   local link = setmetatable({
     pump = pump,
@@ -109,8 +110,7 @@ function M.open(pump, number, address, port, told, owner)
     count = 0, -- so many strings
   }, Link)
   local ok, reason = ngx.timer.at(0, main, link)
-  if not ok then finish(link, reason) end
-  return link
+  return ok and link, reason
 end
 
 function Link:write(bytes)

@@ -8,7 +8,7 @@
 local exdata = require "thread.exdata"
 local semaphore = require "ngx.semaphore"
 
-local ngx, coroutine, error = ngx, coroutine, error
+local ngx, error, tostring = ngx, error, tostring
 -- luacheck: push ignore 143
 -- Lua's own, as lua-resty-core uses them; what nginx puts in their place would make each a coroutine of nginx's.
 local create, resume, yield = coroutine._create, coroutine._resume, coroutine._yield
@@ -62,6 +62,7 @@ local function work(body, started, request)
   while true do
     exdata(request)
     body(started)
+    body, started, request = nil, nil, nil -- luacheck: ignore 311 (nothing of it is held while it waits)
     body, started, request = yield(DONE)
   end
 end
@@ -70,6 +71,11 @@ local function take_worker()
   if idle == 0 then return create(work) end
   idle = idle - 1
   return workers[idle + 1]
+end
+
+-- A task's body raises nothing, unless memory is short.
+local function report(err)
+  ngx.log(ngx.ERR, "cqlua: a task has died: ", tostring(err))
 end
 
 local function put_back(co)
@@ -101,19 +107,23 @@ local function take(group)
 end
 
 -- The task `waiter` has this thread for itself, until it ends.
-local function keep(waiter, co, _, what, ...)
+local function keep(waiter, co, ok, what, ...)
   if what == DONE then return put_back(co) end
+  if not ok then return report(what) end
   if what ~= WAIT then return keep(waiter, co, resume(co, yield(what, ...))) end
   sleep(waiter)
   return keep(waiter, co, resume(co))
 end
 
 -- After a task has run: gives true if it took the thread, and has ended since.
-local function after(group, waiter, co, _, what, ...)
+local function after(group, waiter, co, ok, what, ...)
   if what == WAIT then return false end
   group.left = group.left - 1
   if what == DONE then
     put_back(co)
+    return false
+  elseif not ok then
+    report(what)
     return false
   end
   waiter.group, group.is_served = false, false
