@@ -1,6 +1,7 @@
 # cqlua::libev, cares, zlib, lz4, ssl, crypto: imported targets, for libev has no pkg-config file and c-ares' CMake file is not
-# everywhere. A missing one is named with its Debian package.
+# everywhere. A missing one is named with its Debian package. cqlua_needs: their names, for who links the archive.
 find_package(PkgConfig)
+set(cqlua_needs)
 
 function(cqlua_find name header library package)
   find_path(${name}_INCLUDE ${header})
@@ -11,6 +12,8 @@ function(cqlua_find name header library package)
   add_library(cqlua::${name} UNKNOWN IMPORTED)
   set_target_properties(cqlua::${name} PROPERTIES IMPORTED_LOCATION "${${name}_LIBRARY}"
                         INTERFACE_INCLUDE_DIRECTORIES "${${name}_INCLUDE}")
+  list(APPEND cqlua_needs ${library})
+  set(cqlua_needs ${cqlua_needs} PARENT_SCOPE)
   mark_as_advanced(${name}_INCLUDE ${name}_LIBRARY)
 endfunction()
 

@@ -1,12 +1,15 @@
 # One ctest per spec file, found by its place:
 #   spec/{unit,sim,wire,regress,hosts,fault}/NAME_spec.c   an executable with cmocka, linked with the library's archive
-#   spec/{lua,regress,live,fault,hosts,wire,interop}/NAME_spec.lua busted under LuaJIT
+#   spec/{lua,regress,live,fault,hosts,wire,interop,install}/NAME_spec.lua busted under LuaJIT
 #   examples/NAME_spec.lua                                 the same
-#   spec/lua54/NAME.lua                                    run by lua5.4
-# Tests are called KIND.NAME and labelled KIND. A spec may say more in a comment line of its own:
+#   spec/lua54/NAME_spec.lua                               busted under Lua 5.4, whose syntax they need
+# Tests are called KIND.NAME and labelled KIND. Lua specs that need no Cassandra run in the other Luas too, as LUA.KIND.NAME,
+# labelled LUA. A spec may say more in a comment line of its own:
 #   ctest: all timeout=300        `all`: only in `./dev test --all`; `live`: needs a Cassandra; seconds until it is stopped
+#   ctest: luajit                 in LuaJIT only
 find_program(luajit_program luajit)
 find_program(busted_program busted)
+find_program(lua53_program NAMES lua5.3 lua53)
 find_program(lua54_program NAMES lua5.4 lua54)
 if(PkgConfig_FOUND)
   pkg_check_modules(cmocka QUIET IMPORTED_TARGET cmocka)
@@ -81,10 +84,46 @@ foreach(kind unit sim wire regress hosts fault)
 endforeach()
 
 # --- Lua specs ------------------------------------------------------------------------------------------------------------
-foreach(kind lua regress wire live fault hosts interop examples)
+# What scripts of the specs need of the system.
+foreach(lua IN LISTS cqlua_luas)
+  add_library(spec_system_${lua} MODULE spec/lua/support/system.c)
+  cqlua_lua_library(spec_system_${lua} ${lua} ${${lua}_folder}/spec_system)
+endforeach()
+
+# cqlua_add_lua_test(LUA NAME FILE PROGRAM...): a spec in another Lua than LuaJIT, if that is here.
+function(cqlua_add_lua_test lua name spec program)
+  if(TARGET cqlua_core_${lua} AND program AND busted_program)
+    cqlua_add_test(${lua}.${name} ${lua} ${spec} ${program} ${busted_program} -o TAP ${spec})
+    set_tests_properties(${lua}.${name} PROPERTIES ENVIRONMENT CQLUA_LUA_FOLDER=${lua})
+  endif()
+endfunction()
+
+# Those that meet what differs between Luas (numbers, rows, coroutines, finalizers) always run in each, the others with --all.
+set(cqlua_quick "^lua\\.(bind|exit|integer|number|result|rows|session|stream|task|types|values)$")
+
+function(cqlua_add_other_luas name spec)
+  file(STRINGS ${spec} line REGEX "^-- ctest:.* luajit" LIMIT_COUNT 1)
+  if(line)
+    return()
+  endif()
+  cqlua_add_lua_test(lua54 ${name} ${spec} ${lua54_program})
+  cqlua_add_lua_test(lua53 ${name} ${spec} ${lua53_program})
+  if(luajit_program AND busted_program)
+    cqlua_add_test(nojit.${name} nojit ${spec} ${luajit_program} -joff ${busted_program} -o TAP ${spec})
+  endif()
+  foreach(lua lua53 lua54 nojit)
+    if(TEST ${lua}.${name} AND NOT name MATCHES "${cqlua_quick}")
+      set_property(TEST ${lua}.${name} APPEND PROPERTY LABELS all)
+    endif()
+  endforeach()
+endfunction()
+
+foreach(kind lua regress wire live fault hosts interop install examples)
   file(GLOB specs CONFIGURE_DEPENDS spec/${kind}/*_spec.lua)
   if(kind STREQUAL "examples")
     file(GLOB specs CONFIGURE_DEPENDS examples/*_spec.lua)
+  elseif(kind STREQUAL "install" AND CQLUA_SANITIZE) # what is installed is built as users build it
+    set(specs)
   endif()
   foreach(spec IN LISTS specs)
     get_filename_component(name ${spec} NAME_WE)
@@ -92,19 +131,19 @@ foreach(kind lua regress wire live fault hosts interop examples)
     if(luajit_program AND busted_program)
       cqlua_add_test(${kind}.${name} ${kind} ${spec} ${luajit_program} ${busted_program} -o TAP ${spec})
     endif()
+    if(kind MATCHES "^(lua|regress|wire|examples)$")
+      cqlua_add_other_luas(${kind}.${name} ${spec})
+    endif()
   endforeach()
+endforeach()
+file(GLOB specs CONFIGURE_DEPENDS spec/lua54/*_spec.lua)
+foreach(spec IN LISTS specs)
+  get_filename_component(name ${spec} NAME_WE)
+  string(REGEX REPLACE "_spec$" "" name ${name})
+  cqlua_add_lua_test(lua54 ${name} ${spec} ${lua54_program})
 endforeach()
 if(NOT luajit_program OR NOT busted_program)
   message(STATUS "no luajit or no busted (luajit2, lua-busted): the Lua specs are left out")
-endif()
-
-file(GLOB specs CONFIGURE_DEPENDS spec/lua54/*.lua)
-if(TARGET cqlua_core_lua54 AND lua54_program)
-  foreach(spec IN LISTS specs)
-    get_filename_component(name ${spec} NAME_WE)
-    cqlua_add_test(lua54.${name} lua54 ${spec} ${lua54_program} ${spec})
-    set_tests_properties(lua54.${name} PROPERTIES ENVIRONMENT CQLUA_LUA_FOLDER=lua54)
-  endforeach()
 endif()
 
 # Real nodes under fire: three of its own, which want the whole machine.

@@ -24,7 +24,7 @@ extern "C" {
 #define CQLUA_EXPORT
 #endif
 
-#define CQLUA_VERSION "0.1.0"
+#define CQLUA_VERSION "0.1.0" /* said here and nowhere else */
 
 /* The version of the library that is linked, to compare with CQLUA_VERSION. */
 CQLUA_EXPORT const char *cqlua_version(void);

@@ -510,7 +510,7 @@ function session:on(event, fn) end
 ---@return cqlua.error?
 function session:ready() end
 
----Drains for that many seconds (10 unless given) and closes. Again is harmless.
+---Drains for that many seconds (10 unless given) and closes. Again is harmless. On Lua 5.4 `local db <close> = ...` does it.
 ---@async
 ---@param seconds number?
 ---@return true

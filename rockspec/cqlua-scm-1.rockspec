@@ -12,7 +12,7 @@ description = {
   labels = { "cassandra", "cql", "database", "async" },
 }
 dependencies = {
-  "lua >= 5.1, < 5.5",
+  "lua >= 5.1, < 5.5, ~= 5.2", -- 5.1: LuaJIT
 }
 external_dependencies = {
   LIBEV = { header = "ev.h", library = "ev" },

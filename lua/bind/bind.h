@@ -119,7 +119,7 @@ const char *bind_text_field(lua_State *L, int table, const char *field, size_t *
 
 /* Sets a field of the table at the top. */
 void bind_set_text(lua_State *L, const char *field, const char *text); /* NULL: it has none */
-void bind_set_number(lua_State *L, const char *field, lua_Number number);
+void bind_set_whole(lua_State *L, const char *field, int64_t number);
 
 struct bind_session {
     struct cqlua_session *session; /* NULL once freed */

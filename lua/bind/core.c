@@ -35,8 +35,11 @@ void *bind_check(lua_State *L, int index, const void *type, const char *name)
 
 void bind_functions(lua_State *L, const luaL_Reg *functions)
 {
-    lua_pushvalue(L, lua_upvalueindex(1));
-    luaL_setfuncs(L, functions, 1);
+    for (; functions->name != NULL; functions++) {
+        lua_pushvalue(L, lua_upvalueindex(1));
+        lua_pushcclosure(L, functions->func, 1);
+        lua_setfield(L, -2, functions->name);
+    }
 }
 
 void bind_set_text(lua_State *L, const char *field, const char *text)
@@ -46,9 +49,9 @@ void bind_set_text(lua_State *L, const char *field, const char *text)
     lua_setfield(L, -2, field);
 }
 
-void bind_set_number(lua_State *L, const char *field, lua_Number number)
+void bind_set_whole(lua_State *L, const char *field, int64_t number)
 {
-    lua_pushnumber(L, number);
+    bind_push_whole(L, number);
     lua_setfield(L, -2, field);
 }
 
@@ -131,7 +134,7 @@ static int core_box(lua_State *L)
 /* Bytes of pages held: the collector does not see them. */
 static int core_pinned(lua_State *L)
 {
-    lua_pushnumber(L, (lua_Number)bind_state_of(L)->pinned);
+    bind_push_whole(L, (int64_t)bind_state_of(L)->pinned);
     return 1;
 }
 
@@ -149,7 +152,7 @@ static int core_wall(lua_State *L)
 {
     struct timespec now;
     timespec_get(&now, TIME_UTC);
-    lua_pushnumber(L, (lua_Number)now.tv_sec * 1000.0 + (lua_Number)(now.tv_nsec / 1000000));
+    bind_push_whole(L, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
     return 1;
 }
 
@@ -241,11 +244,24 @@ static int open_all(lua_State *L)
     return 1;
 }
 
+/* Raises unless this is a Lua that the module was made for. LuaJIT shares the API of Lua 5.1, but has goto. */
+static void check_lua(lua_State *L)
+{
+#if BIND_HAS_INTEGERS
+    luaL_checkversion(L);
+#else
+    if (luaL_loadstring(L, "goto done ::done::") != 0) luaL_error(L, "cqlua needs LuaJIT, or Lua 5.3 or later; this is Lua 5.1");
+    lua_pop(L, 1);
+#endif
+}
+
 BIND_EXPORT int luaopen_cqlua_core(lua_State *L);
 
 int luaopen_cqlua_core(lua_State *L)
 {
-    struct bind_state *state = bind_new_userdata(L, sizeof *state);
+    struct bind_state *state;
+    check_lua(L);
+    state = bind_new_userdata(L, sizeof *state);
     memset(state, 0, sizeof *state);
     state->int64_kind = state->int64_make = state->nearest = LUA_NOREF;
     lua_pushcclosure(L, open_all, 1);

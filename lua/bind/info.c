@@ -159,12 +159,12 @@ static void push_warnings(lua_State *L, const struct packed *packed, const char 
 static void push_cost(lua_State *L, const struct packed *packed)
 {
     lua_createtable(L, 0, 6);
-    bind_set_number(L, "attempts", packed->attempts);
-    bind_set_number(L, "pages", 1);
-    bind_set_number(L, "bytes_in", (lua_Number)packed->bytes_in);
-    bind_set_number(L, "bytes_out", (lua_Number)packed->bytes_out);
-    bind_set_number(L, "queue_us", (lua_Number)packed->queue_us);
-    bind_set_number(L, "wire_us", (lua_Number)packed->wire_us);
+    bind_set_whole(L, "attempts", packed->attempts);
+    bind_set_whole(L, "pages", 1);
+    bind_set_whole(L, "bytes_in", (int64_t)packed->bytes_in);
+    bind_set_whole(L, "bytes_out", (int64_t)packed->bytes_out);
+    bind_set_whole(L, "queue_us", (int64_t)packed->queue_us);
+    bind_set_whole(L, "wire_us", (int64_t)packed->wire_us);
 }
 
 static uint32_t read_short(const unsigned char *at)
@@ -280,18 +280,18 @@ static void make_shape(lua_State *L, const struct cqlua_result *result, int colu
 void bind_push_shape(lua_State *L, struct bind_session *session, const struct cqlua_result *result)
 {
     int columns = cqlua_result_columns_count(result);
-    lua_Number number = (lua_Number)cqlua_result_shape(result);
+    int64_t number = (int64_t)cqlua_result_shape(result);
     if (columns <= 0) {
         lua_rawgeti(L, LUA_REGISTRYINDEX, bind_state_of(L)->empty_shape);
         return;
     }
     lua_rawgeti(L, LUA_REGISTRYINDEX, session->shapes);
-    lua_pushnumber(L, number);
+    bind_push_whole(L, number);
     lua_rawget(L, -2);
     if (lua_isnil(L, -1)) {
         lua_pop(L, 1);
         make_shape(L, result, columns);
-        lua_pushnumber(L, number);
+        bind_push_whole(L, number);
         lua_pushvalue(L, -2);
         lua_rawset(L, -4);
     }

@@ -264,8 +264,8 @@ static const char *question_name(const struct cqlua_completion *done)
 
 static void set_retry(lua_State *L, const struct cqlua_completion *done)
 {
-    bind_set_number(L, "tag", (lua_Number)done->tag);
-    bind_set_number(L, "attempts", (lua_Number)done->attempts);
+    bind_set_whole(L, "tag", (int64_t)done->tag);
+    bind_set_whole(L, "attempts", (int64_t)done->attempts);
     bind_push_error(L, done->error);
     lua_setfield(L, -2, "error");
 }
@@ -273,7 +273,7 @@ static void set_retry(lua_State *L, const struct cqlua_completion *done)
 static void set_address(lua_State *L, const struct cqlua_completion *done)
 {
     bind_set_text(L, "address", done->address);
-    bind_set_number(L, "port", (lua_Number)done->port);
+    bind_set_whole(L, "port", (int64_t)done->port);
     bind_push_node(L, done->node);
     lua_setfield(L, -2, "about");
 }
@@ -289,7 +289,7 @@ static void push_question(lua_State *L, const struct cqlua_completion *done)
     lua_setfield(L, -2, "id");
     bind_set_text(L, "node", done->asked_by);
     bind_set_text(L, "authenticator", done->authenticator);
-    bind_set_number(L, "exchange", (lua_Number)done->exchange);
+    bind_set_whole(L, "exchange", (int64_t)done->exchange);
     if (done->question == CQLUA_ASK_RETRY) set_retry(L, done);
     if (done->question == CQLUA_ASK_ADDRESS) set_address(L, done);
     if (done->challenge.base != NULL) {
@@ -322,10 +322,11 @@ static void push_log(lua_State *L, const struct cqlua_log *record)
 {
     lua_createtable(L, 0, 5);
     bind_set_text(L, "level", cqlua_log_level_name((int)record->level));
-    bind_set_number(L, "time", (lua_Number)record->time_us / 1e6);
+    lua_pushnumber(L, (lua_Number)record->time_us / 1e6);
+    lua_setfield(L, -2, "time");
     bind_set_text(L, "node", record->node);
     bind_set_text(L, "message", record->message);
-    bind_set_number(L, "suppressed", (lua_Number)record->suppressed);
+    bind_set_whole(L, "suppressed", (int64_t)record->suppressed);
     lua_pushnil(L);
 }
 

@@ -483,7 +483,7 @@ static int session_free(lua_State *L)
 
 static void set_count(lua_State *L, const char *field, uint64_t count)
 {
-    bind_set_number(L, field, (lua_Number)count);
+    bind_set_whole(L, field, (int64_t)count);
 }
 
 static int session_count(lua_State *L)
@@ -590,7 +590,7 @@ static int session_routing_key(lua_State *L)
 static int session_schema_revision(lua_State *L)
 {
     struct bind_session *session = bind_check_session(L, 1);
-    lua_pushnumber(L, session->session != NULL ? (lua_Number)cqlua_session_schema_revision(session->session) : 0);
+    bind_push_whole(L, session->session != NULL ? (int64_t)cqlua_session_schema_revision(session->session) : 0);
     return 1;
 }
 

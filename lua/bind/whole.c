@@ -81,7 +81,7 @@ int bind_push_int64(lua_State *L, int64_t value, unsigned bigint)
     struct bind_state *state = bind_state_of(L);
     if (bigint == BIND_NUMBER) {
         if (value > (int64_t)bind_exact_max || value < -(int64_t)bind_exact_max) return 1;
-        lua_pushnumber(L, (lua_Number)value);
+        bind_push_whole(L, value);
     } else if (bigint == BIND_STRING) {
         push_decimal(L, value);
     } else if (state->int64_make != LUA_NOREF) {

@@ -119,9 +119,16 @@ local function close_it(resource)
   resource:close()
 end
 
-local function left(resource, ok, ...)
+-- Closes it though the task is cancelled; an error in that is reported, for it would hide another. It is also what
+-- `local x <close> = ...` calls on Lua 5.4.
+local function close_now(resource)
   local closed, err = pcall(task.shield, close_it, resource)
   if not closed then task.report(err) end
+end
+M.close_now = close_now
+
+local function left(resource, ok, ...)
+  close_now(resource)
   if not ok then error((...), 0) end
   if select("#", ...) == 0 then return true end
   return ...

@@ -1,5 +1,10 @@
 -- cqlua: an asynchronous Cassandra client. Calls look as if they blocked; only their task waits.
 
+local compile = rawget(_G, "loadstring") or load
+if _VERSION == "Lua 5.2" or compile and not compile "goto done ::done::" then -- LuaJIT has goto, Lua 5.1 does not
+  error("cqlua needs LuaJIT, or Lua 5.3 or later; this is " .. _VERSION, 0)
+end
+
 local auth = require "cqlua.auth"
 local core = require "cqlua.core"
 local errors = require "cqlua.error"

@@ -28,7 +28,7 @@ local function number_text(value)
   if value == 0 and 1 / value < 0 then return "-0.0" end
   if value % 1 == 0 then
     local text = types.text(value)
-    return math.abs(value) <= 2 ^ 53 and text or string_text(text)
+    return types.is_exact(value) and text or string_text(text)
   end
   for digits = 15, 17 do
     local text = ("%." .. digits .. "g"):format(value)

@@ -70,7 +70,7 @@ local function keyspace(value)
 end
 
 local function whole(value)
-  if type(value) == "number" and value % 1 == 0 and math.abs(value) <= 2 ^ 53 then return value end
+  if type(value) == "number" and value % 1 == 0 and value >= -2 ^ 53 and value <= 2 ^ 53 then return value end
   return nil, "a whole number"
 end
 

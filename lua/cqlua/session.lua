@@ -3,6 +3,7 @@
 local auth = require "cqlua.auth"
 local core = require "cqlua.core"
 local errors = require "cqlua.error"
+local group = require "cqlua.group"
 local log = require "cqlua.log"
 local options = require "cqlua.options"
 local request = require "cqlua.request"
@@ -24,7 +25,7 @@ local REQUEST_SECONDS = 10
 local MOST_KEYSPACE = 32767 -- bytes of a name
 local MOST_TEXTS = 4096 -- prepared on first use, kept
 
-local Session = { __name = "cqlua.session", __metatable = "locked" }
+local Session = { __name = "cqlua.session", __metatable = "locked", __close = group.close_now }
 local methods = {}
 
 -- What api.md names and this version does not have.

@@ -20,7 +20,7 @@ local M = {}
 
 local CHUNK = 128 -- rows built at once
 
-local Stream = { __name = "cqlua.stream", __metatable = "locked" }
+local Stream = { __name = "cqlua.stream", __metatable = "locked", __close = group.close_now }
 local methods = {}
 
 Stream.__index = setmetatable(methods, {

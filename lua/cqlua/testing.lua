@@ -413,6 +413,7 @@ function methods:stop()
   core.server_stop(check(self, "stop"))
 end
 methods.close = methods.stop -- for cqlua.with
+Server.__close = methods.stop -- for `local server <close> = ...` of Lua 5.4
 
 -- Nodes -------------------------------------------------------------------------------------------
 

@@ -8,8 +8,9 @@ local errors = require "cqlua.error"
 local M = { null = core.null, unset = core.unset }
 
 local EXACT = 2 ^ 53
-local has_ffi, ffi = pcall(require, "ffi")
-local integer_type = rawget(math, "type") -- Lua 5.3 and later
+local integer_type = rawget(math, "type") -- Lua 5.3 and later, where a module `ffi` is not LuaJIT's
+local has_ffi, ffi = false, nil
+if not integer_type then has_ffi, ffi = pcall(require, "ffi") end
 local int64_t, uint64_t, istype, box
 
 if has_ffi then
@@ -37,11 +38,17 @@ local function is_integer(value)
   return integer_type ~= nil and integer_type(value) == "integer"
 end
 
+-- Of a number: that it is no further than 2^53 from 0.
+local function is_exact(number)
+  return number >= -EXACT and number <= EXACT
+end
+M.is_exact = is_exact
+
 -- The 64-bit integer of a decimal string (or of a whole number up to 2^53): exact, or nil, err.
 function M.int64(value)
   if is_cdata(value) or is_integer(value) then return value end
   local text = value
-  if type(value) == "number" and value % 1 == 0 and math.abs(value) <= EXACT then text = ("%d"):format(value) end
+  if type(value) == "number" and value % 1 == 0 and is_exact(value) then text = ("%d"):format(value) end
   if type(text) ~= "string" then errors.misuse("int64: a decimal string expected, got %s", type(value)) end
   local whole = core.int64(text)
   if whole ~= nil then return whole end
@@ -92,7 +99,7 @@ end
 
 local function whole_number(whole)
   local number = tonumber(whole)
-  if number >= -EXACT and number <= EXACT and M.text(number) == M.text(whole) then return number end
+  if is_exact(number) and M.text(number) == M.text(whole) then return number end
   return inexact(whole, "is beyond 2^53: as a number it would be inexact")
 end
 
@@ -117,7 +124,7 @@ end
 -- The value as text: 64-bit integers without their suffix, whole numbers without a fraction.
 function M.text(value)
   if type(value) == "cdata" then return (tostring(value):gsub("U?LL$", "")) end
-  if type(value) == "number" and value % 1 == 0 and math.abs(value) <= EXACT then return ("%d"):format(value) end
+  if type(value) == "number" and value % 1 == 0 and is_exact(value) then return ("%d"):format(value) end
   return tostring(value)
 end
 
@@ -145,7 +152,7 @@ end
 
 -- Milliseconds since 1970 as ISO 8601 in UTC.
 function M.iso(milliseconds)
-  if type(milliseconds) ~= "number" or not (math.abs(milliseconds) <= EXACT) then
+  if type(milliseconds) ~= "number" or not is_exact(milliseconds) then
     errors.misuse("iso: milliseconds since 1970 expected, got %s", tostring(milliseconds))
   end
   local seconds = math.floor(milliseconds / 1000)

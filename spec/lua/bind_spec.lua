@@ -62,15 +62,16 @@ describe("a bind value", function()
     assert.matches("^[7f]ff8000000000000$", sent("double", 0 / 0))
   end)
 
-  it("V1 74 of 64 bits is taken from int64 and uint64 cdata, exactly", function()
-    local ffi = require "ffi"
+  it("V1 74 of 64 bits is taken from cqlua.int64 and cdata, exactly", function()
+    local has_ffi, ffi = pcall(require, "ffi")
     assert.equal("0020000000000001", sent("bigint", cqlua.int64 "9007199254740993"))
-    assert.equal("7fffffffffffffff", sent("bigint", ffi.new("uint64_t", 2 ^ 53) * 1023 + ffi.new("uint64_t", 2 ^ 53) - 1))
     assert.equal("0000000000000007", sent("timestamp", cqlua.int64 "7"))
     assert.equal("00000007", sent("int", cqlua.int64 "7"))
+    refuses("int", cqlua.int64 "2147483648", type(cqlua.int64 "1"), "range")
+    if not has_ffi then return end
+    assert.equal("7fffffffffffffff", sent("bigint", ffi.new("uint64_t", 2 ^ 53) * 1023 + ffi.new("uint64_t", 2 ^ 53) - 1))
     refuses("bigint", ffi.new("uint64_t", -1), "cdata", "2%^63")
     refuses("bigint", ffi.new "int[1]", "cdata", "only int64_t and uint64_t")
-    refuses("int", cqlua.int64 "2147483648", "cdata", "range")
   end)
 
   it("V2 that does not fit is an error naming the column, its type and the value's", function()

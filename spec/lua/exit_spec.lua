@@ -3,17 +3,10 @@
 -- ctest: timeout=180
 local run = require "spec.lua.support.script"
 
--- A node that accepts connections and never answers: the kernel does, for a socket that only listens.
+-- A node that accepts connections and never answers.
 local SOCKETS = [[
   local cqlua = require "cqlua"
-  local ffi = require "ffi"
-  ffi.cdef "int socket(int, int, int); int bind(int, const void *, unsigned); int listen(int, int);"
-  ffi.cdef "int getsockname(int, void *, unsigned *);"
-  local address, length = ffi.new("uint8_t[16]", { 2, 0, 0, 0, 127, 0, 0, 1 }), ffi.new("unsigned[1]", 16)
-  local listener = ffi.C.socket(2, 1, 0)
-  assert(ffi.C.bind(listener, address, 16) == 0 and ffi.C.listen(listener, 64) == 0)
-  assert(ffi.C.getsockname(listener, address, length) == 0)
-  local port = address[2] * 256 + address[3]
+  local port = require "spec_system".listen()
   local function open() return cqlua.connect { contact_points = { "127.0.0.1:" .. port }, connect_timeout = 9 } end
   local function main(work)
     return cqlua.run(function()
@@ -57,8 +50,9 @@ local ENDINGS = {
   { "os.exit", "os.exit(3)", "status 3\n" },
   { "os.exit that closes the state", "os.exit(4, true)", "status 4\n" },
   { "os.exit in a task", "cqlua.spawn(function() os.exit(5, true) end) cqlua.sleep(1)", "status 5\n" },
-  { "os.exit in a finalizer", "local p = newproxy(true) getmetatable(p).__gc = function() os.exit(6) end p = nil "
-    .. "collectgarbage() collectgarbage()", "status 6\n" },
+  { "os.exit in a finalizer", "local meta = { __gc = function() os.exit(6) end } if newproxy then "
+    .. "getmetatable(newproxy(true)).__gc = meta.__gc else setmetatable({}, meta) end collectgarbage() collectgarbage()",
+    "status 6\n" },
   { "an error", "error('ended here')", "ended here.*status 1\n$" },
   { "the end of main", "collectgarbage()", "status 0\n$" }, -- what tasks that nobody joined died of may be said before
 }

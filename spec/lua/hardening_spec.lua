@@ -1,4 +1,5 @@
 -- SEC20: what the linker made of the library, the module and the programs, as binutils see it.
+-- ctest: luajit
 local build = assert(os.getenv "CQLUA_BUILD")
 local is_sanitized = os.getenv "CQLUA_SANITIZE" == "1"
 local library, module = build .. "/libcqlua.so", build .. "/lua/cqlua/core.so"

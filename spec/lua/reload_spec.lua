@@ -10,9 +10,8 @@ local MEASURE = [[
     pipe:close()
     return number
   end
-  local ffi = require "ffi"
-  ffi.cdef "int getpid(void);"
-  local process = "/proc/" .. ffi.C.getpid()
+  local system = require "spec_system"
+  local process = "/proc/" .. system.pid()
   local function held()
     collectgarbage() collectgarbage()
     return { kib = count("awk '/^Private/ { n += $2 } END { print n }' "
@@ -36,26 +35,14 @@ local MEASURE = [[
 describe("fault 75: the library", function()
   it("fault 75 is loaded and unloaded 1,000 times", function()
     assert.equal("status 0\n", run(MEASURE .. [[
-      ffi.cdef "void *dlopen(const char *, int); void *dlsym(void *, const char *); int dlclose(void *);"
       local path = assert(os.getenv "CQLUA_BUILD") .. "/libcqlua.so"
-      grows(function()
-        local library = ffi.C.dlopen(path, 2)
-        assert(library ~= nil)
-        local new = ffi.cast("void *(*)(void)", ffi.C.dlsym(library, "cqlua_loop_new"))
-        local free = ffi.cast("void (*)(void *)", ffi.C.dlsym(library, "cqlua_loop_free"))
-        free(new())
-        assert(ffi.C.dlclose(library) == 0)
-      end, 1000)
+      grows(function() system.reload(path) end, 1000)
     ]]))
   end)
 
   -- Each state is closed with a session that still connects, a request that waits, and a task that sleeps.
   it("fault 75 is used by 1,000 Lua states, each closed in the middle of its work", function()
     assert.equal("status 0\n", run(MEASURE .. [[
-      ffi.cdef "void *luaL_newstate(void); void luaL_openlibs(void *); int luaL_loadstring(void *, const char *);"
-      ffi.cdef "int lua_pcall(void *, int, int, int); void lua_close(void *);"
-      ffi.cdef "const char *lua_tolstring(void *, int, size_t *);"
-      local C = ffi.C
       local script = [=[
         local cqlua = require "cqlua"
         local numbers = cqlua.varint "123456789012345678901234567890"
@@ -68,13 +55,8 @@ describe("fault 75: the library", function()
         return numbers
       ]=]
       grows(function()
-        local L = C.luaL_newstate()
-        C.luaL_openlibs(L)
-        assert(C.luaL_loadstring(L, script) == 0)
-        assert(C.lua_pcall(L, 0, 0, 0) ~= 0)
-        local said = ffi.string(C.lua_tolstring(L, -1, nil))
+        local said = system.state(script)
         assert(said:find("stop", 1, true), said)
-        C.lua_close(L)
       end, 1000)
     ]]))
   end)

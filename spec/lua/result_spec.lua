@@ -164,7 +164,7 @@ describe("a result", function()
         fixture.raised(function() res:column "nam" end))
     end)
     with_result({ columns = { { "id", "bigint" } }, rows = { { wire.big(5, 8) } } }, function(res)
-      assert.is_not_nil(res:map "id"["5"])
+      assert.is_not_nil(res:map "id"[cqlua.key(cqlua.int64 "5")])
     end)
   end)
 

@@ -6,6 +6,11 @@ local constructor = require "cqlua.constructor"
 local cqlua = require "cqlua"
 
 local COUNT = 40 -- rows of a page: enough for a generated constructor
+local int64 = cqlua.int64
+
+-- Without the JIT there is none: the C builder reads everything.
+local has_constructors = rawget(_G, "jit") ~= nil and jit.status() == true
+local function if_generated(count) return has_constructors and count or 0 end
 
 local function repeated(row)
   local rows = {}
@@ -74,10 +79,10 @@ local CELLS = {
   { "int", "\127\255\255\255", 2147483647 },
   { "int", "\128\0\0\0", -2147483648 },
   { "int", "\255\255\255\255", -1 },
-  { "bigint", hex "0020000000000001", "cdata:9007199254740993LL" },
-  { "bigint", hex "8000000000000000", "cdata:-9223372036854775808LL" },
-  { "bigint", hex "7fffffffffffffff", "cdata:9223372036854775807LL" },
-  { "counter", hex "ffffffffffffffff", "cdata:-1LL" },
+  { "bigint", hex "0020000000000001", int64 "9007199254740993" },
+  { "bigint", hex "8000000000000000", int64 "-9223372036854775808" },
+  { "bigint", hex "7fffffffffffffff", int64 "9223372036854775807" },
+  { "counter", hex "ffffffffffffffff", int64 "-1" },
   { "float", hex "3fc00000", 1.5 },
   { "float", hex "80000000", "-0" },
   { "float", hex "7f800000", math.huge },
@@ -123,7 +128,7 @@ describe("both row builders", function()
   it("V1 V3 read every scalar type alike, and exactly", function()
     for _, case in ipairs(CELLS) do
       local value = cell(case[1], case[2])
-      assert.equal(case[3], value, case[1])
+      assert.equal(plain(case[3]), value, case[1])
     end
   end)
 
@@ -139,10 +144,10 @@ describe("both row builders", function()
           for place = 1, width do bytes[place] = string.char(math.random(0, 1) * math.random(0, 255)) end
           rows[index] = { table.concat(bytes) }
         end
-            local columns = { { "v", kind } }
+        local columns = { { "v", kind } }
         local by_c = cqlua.assert(read(db, server, columns, rows, false))
         local by_ffi = cqlua.assert(read(db, server, columns, rows, true))
-        assert.equal(200, used)
+        assert.equal(if_generated(200), used)
         assert.same(plain(by_c), plain(by_ffi))
       end)
     end
@@ -250,7 +255,7 @@ describe("both row builders", function()
         assert.same({ 1, 7, 0, 200, 92, 0 }, seen)
         assert.equal(300, #res)
         for index = 1, 300 do assert.equal(index, res[index].n) end
-        assert.equal(generated and 300 or 0, used)
+        assert.equal(generated and if_generated(300) or 0, used)
       end)
     end
   end)
@@ -261,7 +266,7 @@ describe("generated constructors", function()
     local evil = '"] = os.exit(7), ["\n\r\0\\' .. "]]--"
     fixture.with(function(db, server)
       local res = cqlua.assert(read(db, server, { { evil, "int" } }, repeated { wire.int(5) }, true))
-      assert.equal(COUNT, used)
+      assert.equal(if_generated(COUNT), used)
       assert.equal(5, res[1][evil])
     end)
     assert.equal('"\\034\\092\\010a\\195"', constructor.literal '"\\\na\195')
@@ -272,8 +277,8 @@ describe("generated constructors", function()
     package.loaded.ffi, package.preload.ffi = nil, function() error "hidden" end
     fixture.with(function(db, server)
       local res = cqlua.assert(read(db, server, { { "after_hiding", "bigint" } }, repeated { hex "0000000000000005" }, true))
-      assert.equal("5LL", tostring(res[1].after_hiding))
-      assert.equal(COUNT, used)
+      assert.equal(plain(int64 "5"), plain(res[1].after_hiding))
+      assert.equal(if_generated(COUNT), used)
     end)
     package.loaded.ffi, package.preload.ffi = loaded, nil
     rawset(_G, "ffi", hidden)
@@ -284,7 +289,7 @@ describe("generated constructors", function()
       for index = 1, 70 do
         cqlua.assert(read(db, server, { { "column" .. index, "int" } }, repeated { wire.int(1) }, true))
       end
-      assert.equal(64, constructor.count())
+      assert.equal(if_generated(64), constructor.count())
       local columns, row = {}, {}
       for index = 1, 65 do columns[index], row[index] = { "c" .. index, "int" }, wire.int(index) end
       local res = cqlua.assert(read(db, server, columns, repeated(row), true))

@@ -1,3 +1,4 @@
+-- ctest: timeout=180
 local cqlua = require "cqlua"
 local fixture = require "spec.lua.support.fixture"
 local wire = require "spec.lua.support.wire"
@@ -416,7 +417,7 @@ describe("a session", function()
       local refs, before = registry(), batch(10000)
       local after = batch(10000)
       assert.equal(refs, registry())
-      assert.is_true(after - before < 64, ("%d KB more"):format(after - before))
+      assert.is_true(after - before < 64, ("%.0f KB more"):format(after - before))
     end)
   end)
 end)

@@ -86,7 +86,7 @@ local CASES = {
   { { "list", "int" }, {}, "00000000", {} },
   { { "list", "bigint" }, { int64 "9007199254740993", "-1", 1 },
     "00000003 00000008 0020000000000001 00000008 ffffffffffffffff 00000008 0000000000000001",
-    { "cdata:9007199254740993LL", "cdata:-1LL", "cdata:1LL" } },
+    { int64 "9007199254740993", int64 "-1", int64 "1" } },
   { { "set", "text" }, { "b", "" }, "00000002 00000001 62 00000000", { "b", "" } },
   { { "list", "duration" }, { "1ns" }, "00000001 00000003 00 00 02", { object "1ns" } },
   { { "map", "text", "int" }, { a = 1 }, "00000001 00000001 61 00000004 00000001", { a = 1 } },
@@ -106,7 +106,7 @@ local CASES = {
     "00000002 0000000c 00000001 00000004 00000007 00000001 61 00000004 00000000 00000001 62",
     { { { 7 }, "a" }, { {}, "b" } } },
   { { "map", { "tuple", "bigint" }, "int" }, { { { 7 }, 1 } },
-    "00000001 0000000c 00000008 0000000000000007 00000004 00000001", { { { "cdata:7LL", n = 1 }, 1 } } },
+    "00000001 0000000c 00000008 0000000000000007 00000004 00000001", { { { int64 "7", n = 1 }, 1 } } },
   { { "tuple", "int", "text" }, { 1, "a" }, "00000004 00000001 00000001 61", { 1, "a", n = 2 } },
   { { "tuple", "int", "text" }, { nil, "a", n = 2 }, "ffffffff 00000001 61", { nil, "a", n = 2 } },
   { { "tuple", "int", "text" }, { null, "a" }, "ffffffff 00000001 61", { nil, "a", n = 2 } },
@@ -132,7 +132,7 @@ describe("values of every type", function()
       local bytes = cqlua.assert(sent(kind, value))
       if not wanted then return end
       assert.equal((wanted:gsub("%s", "")), bytes)
-      assert.same(reads_as, plain(read(kind, bytes_of(wanted))))
+      assert.same(plain(reads_as), plain(read(kind, bytes_of(wanted))))
     end)
   end
 

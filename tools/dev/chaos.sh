@@ -39,14 +39,15 @@ chaos_start_again() { # NODE
     die "chaos: node $1 does not come back; logs: $(state_folder)/node$1/logs"
 }
 
-# As processes end that are asked to: what was acknowledged is on the disk.
+# As processes end that are asked to, however long it takes: what was acknowledged is on the disk.
 chaos_end_all() {
-    local node chaos_ending=()
-    for node in 1 2 3; do
-        stop_node "$(state_folder)/node$node" &
-        chaos_ending[node]=$!
+    local tries
+    chaos_signal TERM 1 2 3
+    for ((tries = 0; tries < chaos_whole_s * 10; tries++)); do
+        [ "$(running_nodes)" -gt 0 ] || break
+        sleep 0.1
     done
-    wait "${chaos_ending[@]}"
+    [ "$(running_nodes)" -eq 0 ] || die "chaos: the nodes do not end; logs: $(state_folder)/node*/logs"
     chaos_note down
 }
 

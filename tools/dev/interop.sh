@@ -4,12 +4,14 @@ interop_home=$cache/interop
 
 have_jdk() { have javac && [ "$(java_major)" -ge 11 ]; }
 
-# What `./dev test --all` installs besides the packages of ./dev setup.
+# What `./dev test --all` installs besides the packages of ./dev setup: for these, for the rock, and a Lua to be refused.
 packages_of_all() {
     have_jdk || echo openjdk-17-jdk-headless
     python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
     echo nginx libnginx-mod-http-lua wrk curl # spec/hosts/nginx_spec.lua
     echo lua-socket lua-cjson # to drive programs over HTTP
+    have luarocks || echo luarocks
+    have lua5.2 || echo lua5.2
 }
 
 fetch_codec() {

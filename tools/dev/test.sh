@@ -34,18 +34,13 @@ run_ctest() { # FOLDER OPTION...
 say_what_is_skipped() {
     have shellcheck || echo "skipped: shellcheck is not installed"
     have stylua || echo "skipped: stylua is not installed; the format of the Lua files is not checked"
-    have luarocks || echo "skipped: luarocks is not installed; the rock is not built (its file list is checked)"
+    have luarocks || echo "skipped: luarocks is not installed; the rock is not installed (its file list is checked)"
     [ -d "$interop_home/jars" ] || echo "skipped: frames exchanged with another codec: no JDK, or its jars could not be fetched"
     [ -d "$interop_home/simulacron" ] || echo "skipped: Simulacron: no JDK, or its jars could not be fetched"
     [ -f "$interop_home/toxiproxy" ] || echo "skipped: faults of the network by toxiproxy: no Go, or it could not be built"
     [ -f "$interop_home/python/complete" ] || echo "skipped: values exchanged with the Python driver: it could not be fetched"
     echo "skipped: fuzzing beyond the kept inputs: ./dev fuzz"
     echo "skipped: hosts other than nginx: not there yet"
-}
-
-build_rock() {
-    rm -rf "$cache/rock"
-    luarocks --lua-version 5.1 --tree "$cache/rock" make --deps-mode none rockspec/cqlua-scm-1.rockspec
 }
 
 # The specs of authentication, against a node of their own that asks for a password.
@@ -88,7 +83,6 @@ test_all() {
     test_cluster || status=1
     dev_build --sanitize || return 1
     run_ctest build-asan -LE check || status=1
-    if have luarocks; then step "build the rock" build_rock || status=1; fi
     return $status
 }
 

@@ -2,7 +2,7 @@
 -- which may
 -- lie. Section numbers are those of native_protocol_v5.spec.
 
-local bit = require "bit"
+local bit = require "spec.wire.support.bit"
 local words = require "spec.lua.support.wire"
 
 local band, bxor, lshift, rshift = bit.band, bit.bxor, bit.lshift, bit.rshift
