@@ -23,12 +23,15 @@ endforeach()
 set(cqlua_warnings -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
     -Wpointer-arith -Wwrite-strings -Wundef -Wvla -Wformat=2)
 set(cqlua_sanitizers -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=all)
+if(CQLUA_SANITIZE_THREADS)
+  set(cqlua_sanitizers -fsanitize=thread -fno-omit-frame-pointer)
+endif()
 
 function(cqlua_compile_options target)
   cmake_parse_arguments(arg "STRICT" "" "" ${ARGN})
   target_compile_options(${target} PRIVATE ${cqlua_warnings} $<$<BOOL:${CQLUA_WERROR}>:-Werror>
                          $<$<BOOL:${arg_STRICT}>:-Wconversion>)
-  if(CQLUA_SANITIZE)
+  if(CQLUA_SANITIZE OR CQLUA_SANITIZE_THREADS)
     target_compile_options(${target} PRIVATE ${cqlua_sanitizers})
     target_link_options(${target} PRIVATE ${cqlua_sanitizers})
   else()

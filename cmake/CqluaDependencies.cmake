@@ -18,8 +18,17 @@ function(cqlua_find name header library package)
 endfunction()
 
 cqlua_find(libev ev.h ev libev-dev)
+set(cqlua_needs) # that was for the Lua module, and programs with a loop of their own
 cqlua_find(cares ares.h cares libc-ares-dev)
 cqlua_find(zlib zlib.h z zlib1g-dev)
 cqlua_find(lz4 lz4.h lz4 liblz4-dev)
 cqlua_find(ssl openssl/ssl.h ssl libssl-dev)
 cqlua_find(crypto openssl/bn.h crypto libssl-dev)
+
+# For the specs and the example of its adapter alone: <cqlua/libuv.h> is compiled by the program that has a libuv.
+if(PkgConfig_FOUND AND CQLUA_TESTS)
+  pkg_check_modules(libuv QUIET IMPORTED_TARGET libuv>=1.12)
+  if(NOT libuv_FOUND)
+    message(STATUS "no libuv (libuv1-dev): specs and examples of <cqlua/libuv.h> are left out")
+  endif()
+endif()

@@ -427,6 +427,38 @@ static void save_connection(uint8_t how)
     save("connection");
 }
 
+/* --- TLS ------------------------------------------------------------------------------------------------------------------- */
+
+/* One step of the script in tls_fuzz.c. */
+static void put_step(uint8_t op, uint16_t len)
+{
+    put_u8(&input, op);
+    put_u16(&input, len);
+}
+
+/* A whole handshake, data both ways, and what a server may do besides; then something at the end. */
+static void save_tls(uint8_t flags, uint16_t piece, uint8_t act)
+{
+    static const uint8_t ends[] = {2, 3, 8};
+    for (size_t end = 0; end < sizeof ends; end++) {
+        put_u8(&input, flags);
+        for (int i = 0; i < 8; i++) put_step(0, piece);
+        put_step(5, 700);
+        put_step(4, 3000);
+        put_step(0, piece);
+        put_step(6, 100);
+        put_step(5, 3000);
+        put_step(act, 0);
+        put_step(0, piece);
+        put_step(6, UINT16_MAX);
+        put_step(4, 500);
+        put_step(ends[end], 40);
+        put_raw(&input, "\x16\x03\x03\x00\x20 bytes of somebody else's", 30);
+        put_step(0, piece);
+        save("tls");
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -449,6 +481,8 @@ int main(int argc, char **argv)
     save_frames();
     for (int how = 0; how < 256; how += 0x10)
         for (int version = 0; version < 3; version++) save_connection((uint8_t)(how | version));
+    for (uint8_t flags = 0; flags < 4; flags++)
+        for (uint8_t act = 7; act < 40; act += 9) save_tls(flags, flags & 1 ? 300 : UINT16_MAX, act);
     buffer_dispose(&input);
     memory_release(memory);
     printf("%d seeds\n", count);

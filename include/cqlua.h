@@ -166,6 +166,8 @@ struct cqlua_loop_hooks {
     /* Optional: this process was forked from the one that made the loop. What the kernel keeps of the loop (an epoll descriptor)
      * is shared with the parent: make a new one before anything is watched or stopped. */
     void (*forked)(void *host);
+    /* Optional: the descriptor that is readable while anything that is watched is ready (cqlua_loop_fd), or -1. */
+    int (*fd)(void *host);
 };
 
 /* A loop driven by a host's hooks. NULL if out of memory. `allocator` may be NULL (malloc). */
@@ -175,14 +177,29 @@ CQLUA_EXPORT struct cqlua_loop *cqlua_loop_on(const struct cqlua_loop_hooks *hoo
 CQLUA_EXPORT void cqlua_loop_ready(struct cqlua_loop *loop, void *key, int events);
 CQLUA_EXPORT void cqlua_loop_turn(struct cqlua_loop *loop);
 
-/* A loop of its own (libev's, made for this loop alone). NULL if out of memory. */
+/* A loop with a poll set of its own, for a program that owns no event loop, or whose loop can wait for one descriptor. NULL if
+ * out of memory or of descriptors. */
 CQLUA_EXPORT struct cqlua_loop *cqlua_loop_new(void);
 /* Runs until every session of the loop is closed. 0, or CQLUA_EUNSUPPORTED where the host owns the loop. */
 CQLUA_EXPORT int cqlua_loop_run(struct cqlua_loop *loop);
-/* One turn: waits wait_ms at most (negative: until something happens), handles what is ready, sends what was submitted.
- * budget_us bounds the work (0: no bound). Gives the number of completions handled or a negative code. */
+/* One turn: waits wait_ms at most (negative: until something happens), handles what is ready, sends what was submitted, also by
+ * callbacks. budget_us bounds the work (0: no bound): it returns at the budget plus at most one read and one callback, and what
+ * is left comes first in the next step. Gives the number of completions handled or a negative code. */
 CQLUA_EXPORT int cqlua_loop_step(struct cqlua_loop *loop, int wait_ms, int64_t budget_us);
-/* The loop's monotonic clock in microseconds, as read at its last turn; and read now. */
+/* Sends what was submitted since the last turn, and nothing else: no read, no callback, no wait. A step does so by itself; this
+ * is for a host that submits after its step and would not have it wait for the next. On any loop. 0, or CQLUA_EMISUSE from within
+ * a turn, which sends anyway. */
+CQLUA_EXPORT int cqlua_loop_flush(struct cqlua_loop *loop);
+/* For a program that sleeps elsewhere: wait until the descriptor is readable, for timeout_ms at most (poll(2)'s: 0, do not sleep;
+ * negative: for ever), then make a step. The timeout is 0 when something was submitted or left over, so ask for it last thing
+ * before sleeping. It covers every deadline; the descriptor alone does not. The descriptor stays the same, is the loop's to
+ * close, and is another in a forked child; -1: there is none (no epoll on this system, or a loop that the host owns). */
+CQLUA_EXPORT int cqlua_loop_fd(struct cqlua_loop *loop);
+CQLUA_EXPORT int cqlua_loop_timeout_ms(struct cqlua_loop *loop);
+/* 1: nothing is watched, due or owed, so that nothing can happen here until a session is opened or something is submitted, and
+ * whoever sleeps for this loop need not stay for it; else 0. */
+CQLUA_EXPORT int cqlua_loop_is_idle(const struct cqlua_loop *loop);
+/* The loop's monotonic clock in microseconds, as read at its last turn; and read now (it is one for all loops: NULL will do). */
 CQLUA_EXPORT int64_t cqlua_loop_now(struct cqlua_loop *loop);
 CQLUA_EXPORT int64_t cqlua_loop_clock(struct cqlua_loop *loop);
 /* Ends the loop's own use of the host's loop. Sessions must have been freed. NULL is harmless. */
@@ -292,15 +309,16 @@ struct cqlua_options {
     int32_t max_queued;                                  /* 131,072 requests waiting in the session */
     int32_t max_prepared;                                /* 4,096 statements in the cache */
     int64_t max_frame_bytes;                             /* 256 MiB */
-    int64_t max_result_bytes;        /* of one page; the same. A larger answer fails its request and leaves the connection open */
-    int consistency;                 /* 0 (ANY) means LOCAL_QUORUM: ask for ANY in the statement's options */
-    int32_t page_size;               /* 5,000 rows */
-    const char *compression;         /* none; "lz4": used if the server offers it. Others are CQLUA_EUNSUPPORTED */
-    const char *application_name;    /* none: what the server's lists of clients show besides the driver's name and version */
-    const char *application_version; /* none */
-    const char *client_id;           /* a random UUID */
-    int server_timestamps;           /* 1: the server gives writes their time; else each request carries the session's */
-    int throw_on_overload;           /* 1: an overloaded server answers `overloaded` instead of reading more slowly */
+    int64_t max_result_bytes;     /* of one page; the same. A larger answer fails its request and leaves the connection open */
+    int64_t max_memory_bytes;     /* 2 GiB: what the session may hold; an answer over 8 KiB that would pass it does not come in */
+    int consistency;              /* 0 (ANY) means LOCAL_QUORUM: ask for ANY in the statement's options */
+    int32_t page_size;            /* 5,000 rows */
+    const char *compression;      /* none; "lz4": used if the server offers it. Others are CQLUA_EUNSUPPORTED */
+    const char *application_name; /* none: what the server's lists of clients show besides the driver's name and version */
+    const char *application_version;   /* none */
+    const char *client_id;             /* a random UUID */
+    int server_timestamps;             /* 1: the server gives writes their time; else each request carries the session's */
+    int throw_on_overload;             /* 1: an overloaded server answers `overloaded` instead of reading more slowly */
     struct cqlua_allocator allocator;  /* malloc */
     struct cqlua_transport *transport; /* NULL: sockets and c-ares on the loop; see <cqlua/transport.h> */
     int log_level;                     /* enum cqlua_log_level: WARN with on_log, else NONE */
@@ -364,11 +382,17 @@ CQLUA_EXPORT int cqlua_session_is_closed(const struct cqlua_session *session);
 /* After close has ended; earlier, it closes at once and completes the rest as `closed` before it returns: callbacks are then
  * called from within, queues keep their completions. Results, prepared statements and queues stay valid. NULL is harmless. */
 CQLUA_EXPORT void cqlua_session_free(struct cqlua_session *session);
+/* The loop that the session was opened on; NULL after cqlua_session_free, and where the host makes its turns. */
+CQLUA_EXPORT struct cqlua_loop *cqlua_session_loop(const struct cqlua_session *session);
+/* For who is lent a session (a script's handle, say): its memory stays until as many unrefs, also after cqlua_session_free, and
+ * what is asked of it then fails with CQLUA_ECLOSED. unref does not close; NULL is harmless. */
+CQLUA_EXPORT struct cqlua_session *cqlua_session_ref(struct cqlua_session *session);
+CQLUA_EXPORT void cqlua_session_unref(struct cqlua_session *session);
 /* What is unsafe in the options that it was opened with, as a sentence to show once; NULL: nothing. */
 CQLUA_EXPORT const char *cqlua_session_warning(const struct cqlua_session *session);
 /* The native protocol version in use; 0 before the first connection. */
 CQLUA_EXPORT int cqlua_session_protocol_version(const struct cqlua_session *session);
-/* Bytes of the allocator that the session holds, results included. */
+/* Bytes of the allocator that the session holds, results included. What OpenSSL and c-ares allocate is not among them. */
 CQLUA_EXPORT size_t cqlua_session_memory(const struct cqlua_session *session);
 
 /* One of the nodes that are known: 0, or MISUSE: there are not so many. */
@@ -682,9 +706,9 @@ struct cqlua_completion {
     struct cqlua_event *event;       /* kind CQLUA_EVENT */
 };
 
-/* A queue of completions, for one consumer. It must outlive the sessions that were opened to it and the requests that name
- * it: free sessions first. */
+/* A queue of completions, for one consumer. */
 CQLUA_EXPORT struct cqlua_queue *cqlua_queue_new(const struct cqlua_allocator *allocator);
+/* Releases what nobody took. Requests that name it go on, unheard, to their end; its allocator must outlive them. */
 CQLUA_EXPORT void cqlua_queue_free(struct cqlua_queue *queue);
 CQLUA_EXPORT size_t cqlua_queue_length(const struct cqlua_queue *queue);
 /* Takes up to `max` completions, oldest first; gives their number. Their results, prepared statements and errors are the

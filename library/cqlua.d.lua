@@ -143,6 +143,7 @@ function auth.sasl(mechanism) end
 ---@field max_prepared integer? 4096
 ---@field max_frame_bytes integer? 256 MiB
 ---@field max_result_bytes integer? of one page: a larger one is `frame_too_large`
+---@field max_memory_bytes integer? 2 GiB, of all that the session holds: a larger answer is `frame_too_large`
 ---@field on_full "wait"|"fail"|nil "wait"
 ---@field allow_plaintext_auth boolean? a password may travel unencrypted beyond loopback
 ---@field paging_secret string? signs page tokens, so that nobody else can make one: 32 random bytes, the same in every process
@@ -604,7 +605,8 @@ function cqlua.wrap(fn) end
 ---@param fn (fun(err: any, traceback: string))?
 function cqlua.on_error(fn) end
 
----What suspends and wakes tasks. `run_until` where cqlua owns the loop; `start` where threads are the host's.
+---What suspends and wakes tasks: `require "cqlua.host.NAME"`, NAME one of ev poll luv cqueues copas, or one of your own.
+---`run_until` where cqlua owns the loop; `start` and `may_wait` where coroutines are the host's.
 ---@class cqlua.host
 ---@field name string
 ---@field wait fun(waiter: table)
@@ -613,8 +615,58 @@ function cqlua.on_error(fn) end
 ---@field defer fun()
 ---@field run_until fun(waiter: table)?
 ---@field start fun(body: fun(task: table), task: table)?
+---@field may_wait (fun(): boolean)? whether a coroutine that is no task, and runs now, may wait
 ---@field loop (fun(): userdata)?
 ---@field pump (fun(): userdata)?
+
+---A step of the loop, for a program that ticks: reads what has arrived, resumes who has an answer, sends what they submitted.
+---It never sleeps; at its time the rest is left for the next step. See docs/hosts/games.md.
+---@param seconds number? its budget; nil: no bound
+---@return integer handled completions
+---@return boolean more work is left
+function cqlua.step(seconds) end
+
+---@class cqlua.adopt.options
+---@field bigint "int64"|"number"|"string"|nil
+---@field nil_as "error"|"unset"|"null"|nil
+---@field on_full "wait"|"fail"|nil
+---@field profile string?
+---@field profiles table<string, cqlua.options.call>? options of calls by a name
+---@field request_timeout number?
+---@field retry "default"|"none"|(fun(err: cqlua.Error, attempt: integer): "same"|"next"|"fail"|nil)|nil
+
+---A C program's `struct cqlua_session *`; its loop, which the program steps, becomes the tasks' loop. Closing it lets go of it.
+---@param session lightuserdata
+---@param options cqlua.adopt.options?
+---@return cqlua.session
+function cqlua.adopt(session, options) end
+
+---The host for a loop that can wait for one descriptor: require "cqlua.host.poll". See docs/hosts/poll.md.
+---@class cqlua.host.poll: cqlua.host
+local poll = {}
+
+---The descriptor that is readable while anything is ready; nil where the system has none.
+---@return integer?
+function poll.fd() end
+
+---How long one may sleep, in milliseconds: 0 not at all, -1 for ever.
+---@return integer
+function poll.timeout_ms() end
+
+---The same as cqlua.step.
+---@param seconds number?
+---@return integer handled
+---@return boolean more
+function poll.step(seconds) end
+
+---The host on cqueues: require "cqlua.host.cqueues". See docs/hosts/cqueues.md.
+---@class cqlua.host.cqueues: cqlua.host
+local cqueues = {}
+
+---The controller that drives cqlua: the one given; else the one that runs at first use; else a new one, which is yours to run.
+---@param given userdata?
+---@return userdata
+function cqueues.controller(given) end
 
 ---Makes a host that of all tasks; before the first.
 ---@param host cqlua.host

@@ -35,11 +35,15 @@ struct bind_state {
 };
 struct bind_state *bind_state_of(lua_State *L); /* upvalue 1 of every function */
 
+struct bind_lender;
 struct bind_loop {
-    struct cqlua_loop *loop;
+    struct cqlua_loop *loop;     /* owned; NULL: it is the C program's */
+    struct bind_lender *lenders; /* then: the sessions of that program that know it */
     int refs;
 };
 void bind_loop_unref(struct bind_loop *loop);
+struct cqlua_loop *bind_loop_of(struct bind_loop *loop); /* NULL: the C program has freed its sessions, */
+int bind_loop_gone(lua_State *L);                        /* which is then the error: nil, err */
 
 /* A byte pump: see pump.c. */
 struct bind_pump;
@@ -114,6 +118,7 @@ struct cqlua_payload *bind_payload_copy(const struct cqlua_payload *from, int32_
 const struct bind_call *bind_call_at(lua_State *L, int index);                            /* NULL: none was given */
 /* Fields of an options table, checked before by options.lua. */
 int32_t bind_int_field(lua_State *L, int table, const char *field, int32_t otherwise);
+int64_t bind_size_field(lua_State *L, int table, const char *field);                  /* bytes; 0 if nil */
 int32_t bind_seconds_field(lua_State *L, int table, const char *field);               /* milliseconds; 0 if nil */
 const char *bind_text_field(lua_State *L, int table, const char *field, size_t *len); /* borrowed from the table */
 
@@ -129,7 +134,8 @@ struct bind_session {
     struct bind_session *next;
     struct bind_call defaults;
     uint32_t serial;
-    int shapes; /* registry: a table of shapes by their number */
+    uint8_t is_lent; /* the C program's: a reference, which is never closed or freed here */
+    int shapes;      /* registry: a table of shapes by their number */
 };
 
 struct bind_param {

@@ -21,6 +21,12 @@ int32_t bind_int_field(lua_State *L, int table, const char *field, int32_t other
     return (int32_t)number;
 }
 
+/* Bytes; options.lua has checked them. */
+int64_t bind_size_field(lua_State *L, int table, const char *field)
+{
+    return (int64_t)number_field(L, table, field, 0);
+}
+
 /* Seconds as milliseconds, at least one. */
 int32_t bind_seconds_field(lua_State *L, int table, const char *field)
 {

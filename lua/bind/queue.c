@@ -11,6 +11,8 @@
 
 enum {
     SMALL_ROWS = 16,        /* results up to here are built at once, larger ones given as a page */
+    SMALL_BYTES = 4096,     /* the same, unless it is one row */
+    BOUND_BATCH = 16,       /* taken at once where time is bound: what is taken but not built yet pins its bytes */
     FREE_STATEMENTS = 1024, /* kept for reuse */
     SLOTS_FIRST = 64,
 };
@@ -231,6 +233,12 @@ static void push_page(lua_State *L, struct bind_slot *slot, struct cqlua_complet
     lua_pushvalue(L, SHAPE);
 }
 
+static int is_small(const struct cqlua_result *result)
+{
+    uint32_t rows = rows_kept(result);
+    return rows <= 1 || (rows <= SMALL_ROWS && cqlua_result_body(result).len <= SMALL_BYTES);
+}
+
 static void push_result(lua_State *L, struct bind_slot *slot, struct cqlua_completion *done, struct shape_key *loaded)
 {
     if (done->result == NULL) { /* `use` */
@@ -244,7 +252,7 @@ static void push_result(lua_State *L, struct bind_slot *slot, struct cqlua_compl
         return;
     }
     load_shape(L, slot->owner, done->result, loaded);
-    if (slot->as_page || rows_kept(done->result) > SMALL_ROWS) push_page(L, slot, done);
+    if (slot->as_page || !is_small(done->result)) push_page(L, slot, done);
     else push_rows(L, slot, done->result);
 }
 
@@ -373,11 +381,11 @@ static void push_answer(lua_State *L, struct bind_queue *queue, struct cqlua_com
     }
 }
 
-static int refill(struct bind_queue *queue)
+static int refill(struct bind_queue *queue, int most)
 {
     if (queue->batch_next == queue->batch_count) {
         queue->batch_next = 0;
-        queue->batch_count = cqlua_take(queue->queue, queue->batch, BIND_BATCH);
+        queue->batch_count = cqlua_take(queue->queue, queue->batch, most);
         if (queue->batch_count < 0) queue->batch_count = 0;
     }
     return queue->batch_count;
@@ -395,15 +403,17 @@ static void store(lua_State *L, int tag, int place)
     lua_settop(L, TOP);
 }
 
-/* take(queue, out): puts tag, value and error (or more) of each completion into `out`; gives their number, 256 at most. */
+/* take(queue, out, until): puts tag, value and error (or more) of each completion into `out`; gives their number, 256 at most. At
+ * the time `until` (seconds of the loops' clock; nil: none) it stops, but not before the first. */
 static int queue_take(lua_State *L)
 {
     struct bind_queue *queue = bind_check_queue(L, 1);
     struct bind_state *state = bind_state_of(L);
     struct shape_key loaded = {NULL, 0};
+    int64_t until_us = lua_isnoneornil(L, 3) ? INT64_MAX : (int64_t)(luaL_checknumber(L, 3) * 1e6);
     int n = 0;
     luaL_checktype(L, OUT, LUA_TTABLE);
-    if (refill(queue) == 0) {
+    if (refill(queue, until_us == INT64_MAX ? BIND_BATCH : BOUND_BATCH) == 0) {
         lua_pushinteger(L, 0);
         return 1;
     }
@@ -421,12 +431,20 @@ static int queue_take(lua_State *L)
         else push_answer(L, queue, done, &loaded);
         store(L, TOP + 1, 3 * n + 1);
         if (!is_event) bind_slot_free(queue, (uint32_t)done->tag);
+        cqlua_completions_release(done, 1);
         queue->batch_next++;
         n++;
+        if (until_us != INT64_MAX && cqlua_loop_clock(NULL) >= until_us) break;
     }
-    cqlua_completions_release(queue->batch, queue->batch_count);
-    queue->batch_next = queue->batch_count = 0;
     lua_pushinteger(L, n);
+    return 1;
+}
+
+/* Completions that were not taken yet. */
+static int queue_length(lua_State *L)
+{
+    const struct bind_queue *queue = bind_check_queue(L, 1);
+    lua_pushinteger(L, queue->batch_count - queue->batch_next + (lua_Integer)cqlua_queue_length(queue->queue));
     return 1;
 }
 
@@ -438,8 +456,11 @@ static int queue_outstanding(lua_State *L)
 }
 
 static const luaL_Reg metamethods[] = {{"__gc", queue_gc}, {NULL, NULL}};
-static const luaL_Reg functions[] = {
-    {"queue_new", queue_new}, {"take", queue_take}, {"outstanding", queue_outstanding}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"queue_new", queue_new},
+                                     {"take", queue_take},
+                                     {"queue_length", queue_length},
+                                     {"outstanding", queue_outstanding},
+                                     {NULL, NULL}};
 
 void bind_open_queue(lua_State *L)
 {

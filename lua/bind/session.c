@@ -42,6 +42,7 @@ static void read_limits(lua_State *L, int table, struct cqlua_options *opt)
     opt->max_prepared = bind_int_field(L, table, "max_prepared", 0);
     opt->max_frame_bytes = bind_int_field(L, table, "max_frame_bytes", 0);
     opt->max_result_bytes = bind_int_field(L, table, "max_result_bytes", 0);
+    opt->max_memory_bytes = bind_size_field(L, table, "max_memory_bytes");
     opt->page_size = bind_int_field(L, table, "page_size", 0);
     opt->speculation_delay_ms = bind_int_field(L, table, "speculation_delay_ms", 0);
     opt->speculation_max = bind_int_field(L, table, "speculation_max", 0);
@@ -134,13 +135,18 @@ static struct bind_session *push_session(lua_State *L)
     return session;
 }
 
-static void hold(lua_State *L, struct bind_session *session)
+static void join_queue(lua_State *L, struct bind_session *session)
 {
     session->queue = bind_check_queue(L, 2);
     session->queue->refs++;
     session->next = session->queue->sessions;
     session->queue->sessions = session;
     session->serial = ++session->queue->serial;
+}
+
+static void hold(lua_State *L, struct bind_session *session)
+{
+    join_queue(L, session);
     session->pump = bind_test_pump(L, 1);
     if (session->pump != NULL) {
         bind_pump_ref(session->pump);
@@ -158,28 +164,49 @@ static int open_failed(lua_State *L, const struct cqlua_options *opt, int rc)
     return bind_failed(L);
 }
 
+static void read_defaults(lua_State *L, int table, struct bind_session *session)
+{
+    bind_call_init(&session->defaults);
+    lua_getfield(L, table, "defaults");
+    if (lua_istable(L, -1)) bind_call_read(L, lua_gettop(L), &session->defaults);
+    lua_pop(L, 1);
+}
+
 /* session_open(loop or pump, queue, options): the session and its serial, which its events carry; or nil, err. */
 static int session_open(lua_State *L)
 {
     struct bind_session *session;
+    struct cqlua_loop *loop = NULL;
     struct cqlua_options opt;
     int rc;
     luaL_checktype(L, 3, LUA_TTABLE);
     session = push_session(L);
     hold(L, session);
     read_options(L, 3, &opt);
-    bind_call_init(&session->defaults);
-    lua_getfield(L, 3, "defaults");
-    if (lua_istable(L, -1)) bind_call_read(L, lua_gettop(L), &session->defaults);
-    lua_pop(L, 1);
+    read_defaults(L, 3, session);
     if (session->pump != NULL) opt.transport = bind_pump_transport(session->pump);
-    rc = cqlua_session_open_to(&session->session, &opt, session->loop != NULL ? session->loop->loop : NULL, session->queue->queue,
-                               session->serial);
+    else if ((loop = bind_loop_of(session->loop)) == NULL) return bind_loop_gone(L);
+    rc = cqlua_session_open_to(&session->session, &opt, loop, session->queue->queue, session->serial);
     if (rc < 0) {
         session->session = NULL;
         return open_failed(L, &opt, rc);
     }
     if (session->pump != NULL) bind_pump_attach(session->pump, session->session);
+    lua_pushinteger(L, (lua_Integer)session->serial);
+    return 2;
+}
+
+/* session_adopt(lightuserdata, queue, options): a session of the C program's, and its serial. */
+static int session_adopt(lua_State *L)
+{
+    struct bind_session *session;
+    luaL_checktype(L, 1, LUA_TLIGHTUSERDATA);
+    luaL_checktype(L, 3, LUA_TTABLE);
+    session = push_session(L);
+    join_queue(L, session);
+    read_defaults(L, 3, session);
+    session->session = cqlua_session_ref(lua_touserdata(L, 1));
+    session->is_lent = 1;
     lua_pushinteger(L, (lua_Integer)session->serial);
     return 2;
 }
@@ -422,6 +449,23 @@ static int session_answer_token(lua_State *L)
 
 /* --- close ------------------------------------------------------------------------------------------------------------------ */
 
+/* Lets go of it: one's own is closed, and ends what is in flight; the C program's goes on. */
+static void let_go(struct bind_session *session)
+{
+    struct cqlua_session *held = session->session;
+    session->session = NULL;
+    if (session->is_lent) cqlua_session_unref(held);
+    else cqlua_session_free(held);
+}
+
+/* session_detach(session): of an adopted one; its requests in flight still end as they do. */
+static int session_detach(lua_State *L)
+{
+    struct bind_session *session = bind_check_session(L, 1);
+    if (session->is_lent) let_go(session);
+    return 0;
+}
+
 /* session_close(session, drain_ms): its `closed` event comes later. */
 static int session_close(lua_State *L)
 {
@@ -451,8 +495,7 @@ static void leave_queue(struct bind_session *session)
 static void release(lua_State *L, struct bind_session *session)
 {
     if (session->pump != NULL) bind_pump_detach(session->pump);
-    if (session->session != NULL) cqlua_session_free(session->session);
-    session->session = NULL;
+    let_go(session);
     if (session->queue != NULL) {
         leave_queue(session);
         bind_queue_unref(session->queue);
@@ -604,6 +647,8 @@ static int session_version(lua_State *L)
 static const luaL_Reg metamethods[] = {{"__gc", session_gc}, {NULL, NULL}};
 static const luaL_Reg functions[] = {
     {"session_open", session_open},
+    {"session_adopt", session_adopt},
+    {"session_detach", session_detach},
     {"session_close", session_close},
     {"session_is_closed", session_is_closed},
     {"session_free", session_free},

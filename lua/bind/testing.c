@@ -151,7 +151,8 @@ static int server_new(lua_State *L)
     memset(held, 0, sizeof *held);
     luaL_getmetatable(L, server_type);
     lua_setmetatable(L, -2);
-    rc = cqlua_server_start(&held->server, &options, loop->loop);
+    if (bind_loop_of(loop) == NULL) return bind_loop_gone(L);
+    rc = cqlua_server_start(&held->server, &options, bind_loop_of(loop));
     if (rc < 0) {
         lua_pushnil(L);
         lua_pushstring(L,

@@ -19,10 +19,12 @@ local cqlua = {
   version = core.version,
   -- sessions
   connect = session.connect,
+  adopt = session.adopt,
   options = options.build,
   auth = { plain = auth.plain, sasl = auth.sasl },
   -- tasks
   run = task.run,
+  step = task.step,
   spawn = task.spawn,
   sleep = task.sleep,
   gather = group.gather,
@@ -55,7 +57,7 @@ local cqlua = {
 
 -- What api.md names and this version does not have.
 local LATER = {}
-local words = "group retry queue semaphore on_signal step adopt prometheus plain"
+local words = "group retry queue semaphore on_signal prometheus plain"
 for name in words:gmatch "%S+" do LATER[name] = true end
 
 return setmetatable(cqlua, {

@@ -314,6 +314,7 @@ local CONNECT = {
   max_prepared = { count },
   max_frame_bytes = { count, min = 4096 },
   max_result_bytes = { count, min = 1024 },
+  max_memory_bytes = { count, min = 2 ^ 20, max = 2 ^ 50 },
   on_full = { choice, of = { wait = true, fail = true } },
   allow_plaintext_auth = { flag },
   require_auth = { flag },
@@ -330,9 +331,15 @@ local CONNECT = {
   profile = { text },
 }
 
+-- Of a C program's session: what only Lua's side of it knows.
+local ADOPT = {}
+for _, name in ipairs { "bigint", "nil_as", "on_full", "profile", "profiles", "request_timeout", "retry" } do
+  ADOPT[name] = CONNECT[name]
+end
+
 local LIMITS = { max_rows = ALL.max_rows, max_bytes = ALL.max_bytes }
 
-M.CALL, M.ALL, M.STREAM, M.CONNECT, M.LIMITS = CALL, ALL, STREAM, CONNECT, LIMITS
+M.CALL, M.ALL, M.STREAM, M.CONNECT, M.ADOPT, M.LIMITS = CALL, ALL, STREAM, CONNECT, ADOPT, LIMITS
 LATER[CALL], LATER[ALL], LATER[STREAM], LATER[CONNECT], LATER[LIMITS], LATER[BATCH], LATER[PROFILE] =
   LATER.call, LATER.call, LATER.stream, LATER.connect, {}, LATER.call, LATER.call
 

@@ -13,13 +13,11 @@ local task = require "cqlua.task"
 local types = require "cqlua.types"
 
 local take = core.take
-local interrupted, wait, wake = task.interrupted, task.wait, task.wake
+local interrupted, is_spent, wait, wake = task.interrupted, task.is_spent, task.wait, task.wake
 
 local M = {
   ended = { ok = 0 }, -- requests that have ended, by outcome: "ok", or the error's name
 }
-
-local BATCH = 256
 
 local queue = core.queue_new()
 local out = {} -- what take fills: tag, value, error of each completion
@@ -105,7 +103,7 @@ end
 
 local function drain()
   repeat
-    local count = take(queue, out)
+    local count = take(queue, out, task.bounded_until())
     for index = 1, 3 * count, 3 do
       local tag, value, err = out[index], out[index + 1], out[index + 2]
       out[index + 1], out[index + 2] = false, false
@@ -113,10 +111,14 @@ local function drain()
     end
     if later_count > 0 then act_on_all() end
     if room_first <= room_last then give_room(count) end
-  until count < BATCH
+  until count == 0 or is_spent()
 end
 
-task.add_source(drain, function() return events_awaited > 0 or core.outstanding(queue) > 0 end)
+task.add_source {
+  drain = drain,
+  is_busy = function() return events_awaited > 0 or core.outstanding(queue) > 0 end,
+  has_more = function() return core.queue_length(queue) > 0 end,
+}
 
 -- Seconds as the core takes them: whole milliseconds, at least one.
 function M.milliseconds(seconds)

@@ -498,10 +498,16 @@ function methods:replicas(place, ...)
   return core.replicas(self._core, place, first)
 end
 
+local function is_answered(res, err)
+  if res then return true end
+  return nil, err
+end
+
 -- Waits for the first connection: true, or nil, err.
 function methods:ready()
   check(self, "ready")
   local me = enter()
+  if self._is_lent then return is_answered(execute_plain(self, me, "SELECT key FROM system.local")) end
   request.wait_event(me, self, "_opened")
   if self._opened == true and not self.closed then return true end
   return nil, self._opened ~= true and self._opened or errors.new("closed", "the session is closed")
@@ -510,6 +516,7 @@ end
 local function drain(self, seconds)
   local me = enter()
   self.closed = true
+  if self._is_lent then core.session_detach(self._core) return true end
   if not self._ended then
     core.session_close(self._core, math.floor(seconds * 1000))
     request.wait_event(me, self, "_ended", seconds + 1)
@@ -577,6 +584,7 @@ local TOLD_LATER = { slow_query = true, request = true }
 -- Calls fn(info) at each event of the name, until what it gives is called. fn must not wait.
 function methods:on(event, fn)
   check(self, "on")
+  if self._is_lent then errors.misuse "on: an adopted session tells its events to the C program that opened it" end
   if TOLD_LATER[event] then
     errors.misuse("on: event '%s' is unsupported: it is not in this version of cqlua (%s)", event, core.version)
   end
@@ -678,6 +686,7 @@ local function new(checked)
     _core = false,
     _texts = {},
     _texts_count = 0,
+    _is_lent = false, -- a C program's: its events and its end are that program's
     _opened = false, -- true, or the error
     _on_opened = false,
     _ended = false,
@@ -732,6 +741,27 @@ end
 -- Ends it at once: what is in flight gets `closed`. Does not wait, unlike session:close().
 function M.stop(self)
   core.session_close(self._core, 0)
+end
+
+local NO_LOOP = "adopt: the sessions of one Lua state share one loop, and others run on its own: adopt before cqlua.connect"
+
+-- A session of the C program's, given as lightuserdata: its loop, which that program turns, is then the tasks' too.
+function M.adopt(pointer, given)
+  if type(pointer) ~= "userdata" or pointer == core.null or getmetatable(pointer) ~= nil then
+    errors.misuse("adopt: a `struct cqlua_session *` as lightuserdata expected, got %s",
+      pointer == core.null and "NULL" or type(pointer))
+  end
+  local checked = options.check(options.ADOPT, given, "adopt")
+  local host = task.host()
+  if not host.adopt then errors.misuse("adopt: host '%s' has a loop of its own: attach none, or 'poll'", host.name) end
+  local self = new(checked)
+  local serial
+  local defaults = options.to_core { bigint = checked.bigint, nil_as = checked.nil_as, retry = checked.retry }
+  self._core, serial = core.session_adopt(pointer, request.queue, { defaults = defaults })
+  if not host.adopt(self._core) then errors.misuse(NO_LOOP) end
+  self._is_lent = true
+  request.add_session(serial, self)
+  return self
 end
 
 local function discard(self)

@@ -13,7 +13,7 @@ local result = require "cqlua.result"
 local rows_of = require "cqlua.rows"
 local task = require "cqlua.task"
 
-local enter, interrupted, wait, wake = task.enter, task.interrupted, task.wait, task.wake
+local enter, interrupted, is_spent, wait, wake = task.enter, task.interrupted, task.is_spent, task.wait, task.wake
 local milliseconds = request.milliseconds
 
 local M = {}
@@ -251,8 +251,15 @@ local function build_more(self)
   end
 end
 
+-- Each row is a chance for the program that drives the loop.
+local function give_way()
+  local err = task.give_way()
+  if err then error(err, 0) end
+end
+
 -- The next row; nil at the end; nil, err (err.paging_state: where to resume). Waits.
 function methods:next()
+  if is_spent() then give_way() end
   local index = self._index + 1
   while index > self._built do
     local built, err = build_more(self)

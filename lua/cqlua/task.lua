@@ -9,15 +9,21 @@
 --   defer()        sees that M.turn() runs before the host's loop next sleeps, and again by M.due() at the latest
 -- and where cqlua owns the loop
 --   run_until(waiter)  turns the loop until wake(waiter), from outside any task
+-- and where it can be driven a step at a time
+--   drive(seconds)     what cqlua.step does; or nil and why not
+--   adopt(handle)      goes on with the loop of an adopted session; false: it cannot
 -- A host whose threads are its own also has
---   start(body, task, group)  runs body(task) in a new coroutine, at once or later, in a thread of its own or of the group's
---   admit()                   raises where the code that runs now cannot wait
--- which may be cheaper for tasks that one waiter starts and waits for: a group,
---   group(waiter)             which is what it starts them with, and
---   tend(group)               is told whenever the waiter was woken
--- Its threads wait without being tasks: each wait is a task of its own, which nothing else knows (see `outside`).
--- and, as such a host may kill a coroutine that waits, none of whose code runs then,
---   is_killed(waiter)         whether the waiter's coroutine is gone
+--   start(body, task, group)  runs body(task) in a new coroutine of its own, soon or at once
+-- and, if coroutines that are no tasks may wait, one of
+--   may_wait()         whether a coroutine that is no task, and runs now, is resumed by the host and may wait; else it is
+--                      code that the host did not start (a generator), whose yield would go astray
+--   admit()            raises where the code that runs now cannot wait; everywhere else any coroutine can. Such a host holds its
+--                      coroutines itself, and may kill or reuse them
+-- A host that may kill a coroutine that waits, none of whose code runs then, also has
+--   is_killed(waiter)  whether the waiter's coroutine is gone
+-- One for which the tasks that a waiter starts and waits for may be cheaper than others has
+--   group(waiter)      which is what it starts them with, and
+--   tend(group)        which is told whenever the waiter was woken
 --
 -- This file knows nothing of sessions: what brings answers registers a source, which each turn drains.
 
@@ -25,6 +31,7 @@ local errors = require "cqlua.error"
 local timer = require "cqlua.timer"
 
 local create, running, resume, yield = coroutine.create, coroutine.running, coroutine.resume, coroutine.yield
+local status = coroutine.status
 local unpack = table.unpack or unpack -- luacheck: ignore 143
 local traceback = debug and debug.traceback or function() return "" end
 
@@ -40,6 +47,8 @@ local active -- the task whose code runs now, nil while the scheduler runs
 local sources = {}
 local unjoined = {} -- failed tasks that nobody joined, with the timer of their report
 local last_trace
+local is_stepping = false -- within M.step
+local bound = false -- when the present step is to end; false: whenever
 local WAIT = {} -- what a generator of cqlua.wrap yields while it waits
 local NOTHING = { n = 0 }
 
@@ -68,7 +77,7 @@ function M.attach(candidate)
   check_host(candidate)
   if next(tasks) or root.waiting then errors.misuse("attach: tasks are running on host '%s' already", host.name) end
   host = candidate
-  setmetatable(tasks, host.start and { __mode = "kv" } or nil) -- the host holds them; what it kills leaves no trace
+  setmetatable(tasks, host.admit and { __mode = "kv" } or nil) -- the host holds them; what it kills leaves no trace
 end
 
 -- The host; `ev` unless another was attached.
@@ -77,9 +86,10 @@ function M.host()
   return host
 end
 
--- `drain()` runs once a turn and wakes who has an answer; `busy()` tells whether answers are still to come.
-function M.add_source(drain, busy)
-  sources[#sources + 1] = { drain = drain, busy = busy }
+-- A source brings answers: `drain()` runs once a turn and wakes who has one; `is_busy()` tells whether answers are still to
+-- come, `has_more()` whether some have come and drain() had no time for them.
+function M.add_source(source)
+  sources[#sources + 1] = source
 end
 
 -- The host's loop calls it once a turn: fires timers and wakes who has an answer.
@@ -98,10 +108,31 @@ end
 function M.is_stuck()
   if timers:due() then return false end
   for index = 1, #sources do
-    if sources[index].busy() then return false end
+    if sources[index].is_busy() then return false end
   end
   return true
 end
+
+-- True if another turn() has work at once.
+function M.has_more()
+  for index = 1, #sources do
+    if sources[index].has_more() then return true end
+  end
+  return M.due() == 0
+end
+
+-- Steps -------------------------------------------------------------------------------------------
+
+-- When the present step is to end; nil: whenever.
+function M.bounded_until()
+  return bound or nil
+end
+
+-- True once the time of the present step is up.
+local function is_spent()
+  return bound and host.now() >= bound
+end
+M.is_spent = is_spent
 
 -- Waiting -----------------------------------------------------------------------------------------
 
@@ -110,22 +141,34 @@ local NO_TASK = "cqlua can wait in a task only, and this code runs in none: star
 
 -- Every field that a waiting task uses is named here, so that the table never grows.
 local function new(fn, args)
-  local task = { co = false, fn = fn, args = args, awake = false, alarm = false, value = false, err = false,
+  local task = { co = false, fn = fn, args = args, awake = false, is_parked = false, alarm = false, value = false, err = false,
     host = false, group = false }
   return setmetatable(task, Task)
 end
 
--- Code outside any task: a thread of the host's, which waits as a new task each time (what comes late for one wait never
--- meets another, even in a coroutine that the host uses again), or the program, which waits as root.
+-- A coroutine of the host's own that waits: a task without a body, for one call or one scope.
+local function guest()
+  local co, is_main = running()
+  if not co or is_main or not host.may_wait or not host.may_wait() then return nil end
+  return setmetatable({ co = co, awake = false, alarm = false, value = false, err = false, is_guest = true }, Task)
+end
+
+-- A thread of a host that may use coroutines again: a new task for each wait, so that what comes late for one never meets
+-- another.
+local function thread()
+  host.admit()
+  local task = new(false)
+  task.is_thread = true
+  return task
+end
+
 local function outside()
-  if host and host.admit then
-    host.admit()
-    local task = new(false)
-    task.is_thread = true
-    return task
-  end
-  if active then errors.misuse(FOREIGN) end
-  if root.waiting or not M.host().run_until then errors.misuse(NO_TASK) end
+  M.host()
+  if host.admit then return thread() end
+  if active and status(active.co) == "normal" then errors.misuse(FOREIGN) end
+  local visitor = guest()
+  if visitor then return visitor end
+  if root.waiting or not host.run_until then errors.misuse(NO_TASK) end
   return root
 end
 
@@ -183,6 +226,16 @@ local function enter()
   return task
 end
 M.enter = enter
+
+-- What takes long in a task lets the others and the host go on, in a step whose time is up: gives the error that a wait
+-- would raise.
+function M.give_way()
+  local task = tasks[running()]
+  if not task then return nil end -- a coroutine of the user's own
+  wake(task)
+  wait(task)
+  return task.alarm and interrupted(task) or nil
+end
 
 function M.now()
   return M.host().now()
@@ -274,7 +327,7 @@ end
 
 local function finish(task, ok, ...)
   active = nil
-  tasks[running()] = nil
+  tasks[task.co] = nil
   task.co, task.scope, task.args = false, nil, nil
   if ok then
     task.state = "done"
@@ -296,7 +349,8 @@ local function note_trace(err)
 end
 
 local function body(task)
-  tasks[running()] = task
+  task.co = task.co or running()
+  tasks[task.co] = task
   if task.cancelled and not task.must_begin then return finish(task, false, task.cancelled) end
   active = task
   local args = task.args
@@ -329,7 +383,7 @@ function M.spawn_in(group, fn, ...)
   if owner.start then
     owner.start(body, task, group)
   else
-    task.co = create(body)
+    task.co, task.is_parked = create(body), true
     tasks[task.co] = task
     owner.wake(task)
   end
@@ -391,8 +445,15 @@ end
 
 -- Scopes: stretches of a task's code in which waits end early (with_timeout) or do not (shield) ---
 
+local function open_scope(task, scope)
+  scope.outer = task.scope
+  task.scope = scope
+  if task.is_guest then tasks[task.co] = task end -- the calls in it belong to the same task
+end
+
 local function leave(task, scope, ok, ...)
   task.scope = scope.outer
+  if task.is_guest and not scope.outer then tasks[task.co] = nil end
   if scope.timer then timers:cancel(scope.timer) end
   task.alarm = task.cancelled ~= nil
   local outer = scope.outer
@@ -418,9 +479,9 @@ function M.with_timeout(seconds, fn, ...)
   local task = enter()
   if task.is_thread then return M.spawn(M.with_timeout, seconds, fn, ...):join() end
   local message = ("with_timeout: %g seconds have passed"):format(seconds)
-  local scope = { outer = task.scope, task = task, message = message }
+  local scope = { task = task, message = message }
   scope.timer = M.add_timer(seconds, expire, scope)
-  task.scope = scope
+  open_scope(task, scope)
   return leave(task, scope, pcall(fn, ...))
 end
 
@@ -429,8 +490,8 @@ function M.shield(fn, ...)
   if type(fn) ~= "function" then errors.misuse("shield: a function expected, got %s", type(fn)) end
   local task = tasks[running()] or outside()
   if task.is_thread then return fn(...) end -- nothing ends its waits early
-  local scope = { outer = task.scope, shield = true }
-  task.scope = scope
+  local scope = { shield = true }
+  open_scope(task, scope)
   return leave(task, scope, pcall(fn, ...))
 end
 
@@ -488,6 +549,22 @@ end
 local function main_outcome(task)
   if task.state == "done" and task.results.n == 0 then return true end
   return outcome(task)
+end
+
+-- One step of the loop, for a program that ticks: reads what has arrived, resumes who has an answer, sends what they
+-- submitted, and never sleeps. When so many seconds have passed (nil: no bound) the rest is left for the next step. Gives the
+-- number of completions, and whether more is left.
+function M.step(seconds)
+  if seconds ~= nil then check_seconds(seconds, "step") end
+  if active or tasks[running()] or root.waiting then errors.misuse "step: the loop is running already, and resumes tasks" end
+  if is_stepping then errors.misuse "step: the loop is in a step already" end
+  if not M.host().drive then errors.misuse("step: host '%s' makes its own turns", host.name) end
+  is_stepping, bound = true, seconds and host.now() + seconds or false
+  local ok, handled, more = pcall(host.drive, seconds)
+  is_stepping, bound = false, false
+  if not ok then error(handled, 0) end
+  if not handled then errors.misuse("step: %s", more) end
+  return handled, more
 end
 
 -- Runs main(...) as the first task, and the loop until it has ended: gives what it returned (true if nothing),

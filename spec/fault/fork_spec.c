@@ -20,7 +20,7 @@ static bool is_child;                 /* this process */
 static int touched;                   /* calls that the parent would feel */
 static unsigned char is_shared[1024]; /* by descriptor: open when the child began, and not closed since */
 
-#pragma GCC visibility push(default) /* libev, in a library of its own, must see them */
+#pragma GCC visibility push(default)
 
 ssize_t send(int fd, const void *bytes, size_t len, int flags)
 {
@@ -248,6 +248,8 @@ static void fault_42_a_child_that_frees_at_once(void **state)
     cqlua_loop_step(client.loop, 0, 0);
     pid_t pid = fork_here();
     if (pid == 0) {
+        CHECK(cqlua_loop_timeout_ms(client.loop) == 0); /* a step is owed: it tells the sessions */
+        CHECK(!is_shared[cqlua_loop_fd(client.loop)]);
         cqlua_session_free(client.session);
         cqlua_loop_free(client.loop);
         CHECK(client.calls[1].completions == 1 && client.heap.live_blocks == 0 && touched == 0);

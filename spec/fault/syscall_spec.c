@@ -1,6 +1,6 @@
 /* Fault 45: the n-th call of the library into the kernel fails, for every n and every reason, over one life of a session:
  * connect, queries, a statement prepared, close. Nothing crashes, hangs or leaks; what fails has a typed error; and the next good
- * query works. The functions below take the place of the C library's: of those that src/io calls, and of libev's.
+ * query works. The functions below take the place of those of the C library that src/io calls.
  * ctest: timeout=300 */
 #undef _FORTIFY_SOURCE /* its inline functions would be the ones that are called */
 #include <errno.h>
@@ -38,7 +38,7 @@ static bool fails(const char *name)
     return true;
 }
 
-#pragma GCC visibility push(default) /* libev, in a library of its own, must see them */
+#pragma GCC visibility push(default)
 
 int socket(int family, int type, int protocol)
 {
@@ -96,10 +96,9 @@ ssize_t getrandom(void *out, size_t len, unsigned flags)
     return fails("getrandom") ? -1 : syscall(SYS_getrandom, out, len, flags);
 }
 
-/* Only of a new loop: where libev closes its descriptor and makes another, it ends the process if it gets none. */
 int epoll_create1(int flags)
 {
-    return kernel.calls == 0 && fails("epoll_create1") ? -1 : (int)syscall(SYS_epoll_create1, flags);
+    return fails("epoll_create1") ? -1 : (int)syscall(SYS_epoll_create1, flags);
 }
 
 int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)

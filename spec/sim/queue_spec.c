@@ -134,6 +134,26 @@ static void fault_43_requests_spread_over_nodes_and_connections(void **state)
     for (int i = 0; i < 3; i++) assert_int_equal(sim->nodes[i].queries, 200);
 }
 
+/* What is in it, and what comes later: nobody hears of it, and the session goes on. */
+static void a_queue_may_be_freed_while_requests_that_name_it_are_in_flight(void **state)
+{
+    struct sim *sim = *state;
+    sim_connect(sim, 1);
+    struct cqlua_queue *queue = cqlua_queue_new(&(struct cqlua_allocator){0});
+    struct cqlua_statement st;
+    cqlua_statement_init_text(&st, "SELECT 1");
+    for (int i = 0; i < 10; i++) assert_true(cqlua_submit(sim->session, &st, queue, 1) > 0);
+    sim_run_for(sim, 1000000); /* ten wait in it */
+    assert_int_equal(cqlua_queue_length(queue), 10);
+    st.options.ask_retry = 1;
+    for (int i = 0; i < 10; i++) assert_true(cqlua_submit(sim->session, &st, queue, 1) > 0);
+    cqlua_queue_free(queue);
+    cqlua_statement_dispose(&st);
+    sim_run_for(sim, 1000000);
+    assert_int_equal(sim_counters(sim).in_flight, 0);
+    sim_assert_answer(sim, sim_query(sim, "SELECT"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +163,7 @@ int main(void)
         cmocka_unit_test_sim(Y8_a_cancelled_request_makes_room),
         cmocka_unit_test_sim(fault_43_a_pool_grows_while_its_ids_are_taken_and_not_in_a_hot_loop),
         cmocka_unit_test_sim(fault_43_requests_spread_over_nodes_and_connections),
+        cmocka_unit_test_sim(a_queue_may_be_freed_while_requests_that_name_it_are_in_flight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -206,6 +206,28 @@ static void Q1_an_empty_batch_sends_nothing(void **state)
     assert_int_equal(sim->nodes[0].batches, 0);
 }
 
+static void fault_70_a_batch_of_more_than_65535_statements_is_refused(void **state)
+{
+    struct sim *sim = *state;
+    struct cqlua_statement st;
+    struct cqlua_batch batch;
+    sim_connect(sim, 1);
+    cqlua_statement_init_text(&st, "INSERT");
+    cqlua_batch_init(&batch, sim->session, CQLUA_BATCH_UNLOGGED);
+    for (int i = 0; i < 65535; i++) assert_int_equal(cqlua_batch_add(&batch, &st), 0);
+    assert_int_equal(cqlua_batch_add(&batch, &st), CQLUA_EMISUSE);
+    assert_non_null(strstr(cqlua_batch_error(&batch)->message, "65,535"));
+    assert_int_equal(cqlua_batch_submit(&batch, sim->queue, 7), CQLUA_EMISUSE);
+    cqlua_batch_dispose(&batch);
+    struct cqlua_payload entry = {{"k", 1}, {"v", 1}};
+    st.options.payload = &entry;
+    st.options.payload_count = 65536;
+    assert_true(cqlua_submit(sim->session, &st, sim->queue, 7) < 0);
+    cqlua_statement_dispose(&st);
+    sim_run_for(sim, 1000000);
+    assert_int_equal(sim->nodes[0].batches + sim->nodes[0].queries, 0); /* not a byte of them was sent */
+}
+
 static void Q2_a_statement_that_does_not_fit_names_its_place_in_the_batch(void **state)
 {
     struct sim *sim = *state;
@@ -914,6 +936,7 @@ int main(void)
         cmocka_unit_test_sim(Q1_fault_38_batches_mix_texts_and_prepared_statements_on_v5),
         cmocka_unit_test_sim(Q1_fault_38_batches_mix_texts_and_prepared_statements_on_v5_with_lz4),
         cmocka_unit_test_sim(Q1_an_empty_batch_sends_nothing),
+        cmocka_unit_test_sim(fault_70_a_batch_of_more_than_65535_statements_is_refused),
         cmocka_unit_test_sim(Q2_a_statement_that_does_not_fit_names_its_place_in_the_batch),
         cmocka_unit_test_sim(Q9_fault_18_unset_on_v3_is_refused_before_anything_is_sent),
         cmocka_unit_test_sim(Q1_custom_payload_goes_both_ways),

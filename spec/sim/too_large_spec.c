@@ -232,6 +232,91 @@ static void SEC17_a_result_over_max_result_bytes_fails_alone(void **state)
     assert_int_equal(sim->connects, 1);
 }
 
+/* --- SEC10: what the session may hold in all ------------------------------------------------------------------------------- */
+
+static void assert_no_room(struct sim *sim, size_t call)
+{
+    sim_assert_error(sim, call, CQLUA_EFRAME_TOO_LARGE);
+    const struct cqlua_error *error = sim_call(sim, call)->error;
+    assert_non_null(strstr(error->message, "max_memory_bytes"));
+    assert_int_equal(error->may_have_executed, 1);
+}
+
+enum { MOST = 6 << 20, GROWTH = 3 << 20 }; /* an answer may take three times its bytes while its block grows */
+
+/* Results that are kept fill it: large answers fail, small ones go on; with the results gone, large ones come in again. */
+static void results_that_are_kept(struct sim *sim, int version, const char *compression)
+{
+    sim->options.protocol_version = version;
+    sim->options.compression = sim->nodes[0].compression = compression;
+    sim->options.max_memory_bytes = MOST;
+    sim->options.connections_max = 1;
+    sim->hook = reply_large;
+    rows = 30000; /* half a megabyte */
+    sim_connect(sim, 1);
+    size_t first = sim->calls_count, failed = 0;
+    for (int i = 0; i < 20; i++) {
+        size_t call = sim_text(sim, "SELECT 'large'", NULL);
+        if (sim_wait(sim, call)->code == 0) continue;
+        assert_no_room(sim, call);
+        failed++;
+        sim_assert_answer(sim, sim_query(sim, "SELECT"));
+        assert_true(cqlua_session_memory(sim->session) <= MOST + GROWTH);
+    }
+    assert_in_range(failed, 3, 18);
+    for (size_t i = first; i < sim->calls_count; i++) {
+        cqlua_result_unref(sim_call(sim, i)->result);
+        sim_call(sim, i)->result = NULL;
+    }
+    sim_run_for(sim, 1000000);
+    assert_int_equal(sim_wait(sim, sim_text(sim, "SELECT 'large'", NULL))->code, 0);
+    assert_int_equal(sim->connects, 1);
+}
+
+static void SEC10_results_that_are_kept_count_on_v4(void **state)
+{
+    results_that_are_kept(*state, 4, NULL);
+}
+
+static void SEC10_results_that_are_kept_count_on_v4_with_lz4(void **state)
+{
+    results_that_are_kept(*state, 4, "lz4");
+}
+
+static void SEC10_results_that_are_kept_count_on_v5(void **state)
+{
+    results_that_are_kept(*state, 5, NULL);
+}
+
+/* Answers that come in at once, on several connections: each may, not all of them together. */
+static void SEC10_answers_that_come_in_together_share_what_there_is(void **state)
+{
+    struct sim *sim = *state;
+    sim->options.protocol_version = 4;
+    sim->options.max_memory_bytes = MOST;
+    sim->options.connections_min = sim->options.connections_max = 8;
+    sim->hook = reply_large;
+    rows = 40000;
+    sim_connect(sim, 1);
+    sim_run_for(sim, 1000000);
+    sim->nodes[0].chunk = 20000;
+    size_t before = cqlua_session_memory(sim->session), calls[8], failed = 0;
+    assert_true(before < MOST - (1 << 20)); /* eight connections: 330 KB each */
+    for (int i = 0; i < 8; i++) calls[i] = sim_text(sim, "SELECT 'large'", NULL);
+    while (sim_call(sim, calls[7])->completions == 0) {
+        assert_true(sim_step(sim));
+        assert_true(cqlua_session_memory(sim->session) <= MOST + GROWTH);
+    }
+    for (int i = 0; i < 8; i++) {
+        if (sim_wait(sim, calls[i])->code == 0) continue;
+        assert_no_room(sim, calls[i]);
+        failed++;
+    }
+    assert_in_range(failed, 1, 8);
+    assert_int_equal(sim->connects, 8);
+    sim_assert_answer(sim, sim_query(sim, "SELECT"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +333,10 @@ int main(void)
         cmocka_unit_test_sim(fault_48_too_large_an_event_closes),
         cmocka_unit_test_sim(fault_48_too_large_and_no_answer_closes),
         cmocka_unit_test_sim(fault_48_too_large_and_late_passes_unheard),
+        cmocka_unit_test_sim(SEC10_results_that_are_kept_count_on_v4),
+        cmocka_unit_test_sim(SEC10_results_that_are_kept_count_on_v4_with_lz4),
+        cmocka_unit_test_sim(SEC10_results_that_are_kept_count_on_v5),
+        cmocka_unit_test_sim(SEC10_answers_that_come_in_together_share_what_there_is),
         cmocka_unit_test_sim(SEC17_a_result_over_max_result_bytes_fails_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -440,6 +440,125 @@ static void fault_29_bytes_that_arrive_count_as_life(void **state)
     assert_int_equal(sim->connects, 1);
 }
 
+/* --- a length that lies ---------------------------------------------------------------------------------------------------- */
+
+static struct frame_header lie; /* of the first answer; its stream is the request's */
+
+/* The first answer's header announces more than ever comes: below v5 all that follows is taken for its body. */
+static bool lie_once(struct sim_message *message)
+{
+    if (!is_query(message)) return false;
+    uint8_t bytes[FRAME_HEADER];
+    lie.version = message->header.version;
+    lie.is_response = true;
+    lie.stream = message->header.stream;
+    frame_header_encode(bytes, &lie);
+    sim_pipe_send(message->pipe, bytes, sizeof bytes);
+    message->sim->hook = NULL;
+    return true;
+}
+
+/* Requests go on at their pace, so that bytes never stop coming. When the lie's own request has timed out, nobody waits for what
+ * arrives: after a heartbeat's interval and timeout another connection takes its place, and nobody who waits is cut off. */
+static void wedge(struct sim *sim, uint32_t length)
+{
+    struct cqlua_call options = with_timeout(2000);
+    sim->options.protocol_version = 4;
+    sim->options.connections_max = 1;
+    sim_connect(sim, 1);
+    int64_t start_us = sim->now_us;
+    lie = (struct frame_header){.opcode = OP_RESULT, .length = length};
+    sim->hook = lie_once;
+    sim_query_with(sim, "INSERT", &options);
+    size_t calls = sim->calls_count;
+    while (sim->connects == 1) {
+        assert_true(sim->now_us - start_us < 40000000); /* the timeout, then 15 s, looked at every 10 s of silence */
+        sim_query_with(sim, "INSERT", &options);
+        sim_run_for(sim, 500000);
+    }
+    for (; calls < sim->calls_count - 6; calls++) assert_int_equal(sim_wait(sim, calls)->code, CQLUA_ETIMEOUT);
+    sim_assert_answer(sim, sim_query(sim, "SELECT"));
+    sim_run_for(sim, 10000000);
+    assert_int_equal(sim_pipes_open(sim), 1);
+    assert_int_equal(sim->connects, 2);
+}
+
+static void fault_49_a_length_that_lies_does_not_swallow_answers_for_ever(void **state)
+{
+    wedge(*state, 200 << 20);
+}
+
+static void fault_49_nor_one_over_the_limit(void **state)
+{
+    wedge(*state, INT32_MAX);
+}
+
+/* Nobody asks any more: the heartbeat's own answer is swallowed too. */
+static void fault_49_an_idle_connection_with_half_a_frame_is_replaced(void **state)
+{
+    struct sim *sim = *state;
+    sim->options.protocol_version = 4;
+    sim_connect(sim, 1);
+    lie = (struct frame_header){.opcode = OP_RESULT, .length = 1000};
+    sim->hook = lie_once;
+    sim_assert_error(sim, sim_query(sim, "INSERT"), CQLUA_ETIMEOUT);
+    sim_run_for(sim, 40000000);
+    assert_int_equal(sim->connects, 2);
+    sim_assert_answer(sim, sim_query(sim, "SELECT"));
+}
+
+static bool answer_later(struct sim_message *message)
+{
+    if (!is_query(message)) return false;
+    message->sim->hook = NULL;
+    sim_message_again(message, 30000000);
+    return true;
+}
+
+/* An honest answer that takes 36 s, of which its own request waits for 25: new requests go elsewhere, and whoever waits behind it
+ * still gets its answer. */
+static void fault_29_nobody_is_cut_off_for_a_slow_answer_that_nobody_waits_for(void **state)
+{
+    struct sim *sim = *state;
+    struct cqlua_call brief = with_timeout(25000), patient = with_timeout(60000);
+    sim->options.protocol_version = 4;
+    sim->options.connections_max = 1;
+    sim_connect(sim, 1);
+    sim->hook = reply_slowly;
+    sim_assert_error(sim, sim_query_with(sim, "INSERT", &brief), CQLUA_ETIMEOUT);
+    sim->hook = answer_later;
+    size_t behind = sim_query_with(sim, "INSERT", &patient);
+    sim_run_for(sim, 8000000);
+    assert_int_equal(sim->connects, 2);
+    sim_assert_answer(sim, sim_query(sim, "SELECT"));
+    assert_int_equal(sim_call(sim, behind)->completions, 0);
+    sim_assert_answer(sim, behind);
+    sim_run_for(sim, 1000000);
+    assert_int_equal(sim_pipes_open(sim), 1);
+}
+
+/* The rest of the answer never has to come: its header cannot be one. */
+static void header_alone(struct sim *sim, struct frame_header header)
+{
+    sim->options.protocol_version = 4;
+    sim_connect(sim, 1);
+    lie = header;
+    sim->hook = lie_once;
+    size_t call = sim_query(sim, "INSERT");
+    sim_assert_error(sim, call, CQLUA_EPROTOCOL);
+    assert_true(sim_call(sim, call)->completed_us - sim_call(sim, call)->submitted_us < 10000);
+}
+
+static void fault_64_a_header_with_a_wrong_opcode_is_told_before_its_body(void **state)
+{
+    header_alone(*state, (struct frame_header){.opcode = OP_READY, .length = 1000});
+}
+
+static void fault_50_a_header_with_a_wrong_flag_is_told_before_its_body(void **state)
+{
+    header_alone(*state, (struct frame_header){.opcode = OP_RESULT, .flags = FRAME_COMPRESSED, .length = 1000});
+}
+
 /* --- fault 28: pieces ------------------------------------------------------------------------------------------------------ */
 
 /* What a session does with a fixed course of requests, as a text: it must not depend on how bytes are cut. */
@@ -630,6 +749,12 @@ int main(void)
         cmocka_unit_test_sim(fault_25_an_idle_connection_is_kept_alive_by_heartbeats),
         cmocka_unit_test_sim(fault_29_a_heartbeat_answered_by_an_error_is_a_sign_of_life),
         cmocka_unit_test_sim(fault_29_bytes_that_arrive_count_as_life),
+        cmocka_unit_test_sim(fault_49_a_length_that_lies_does_not_swallow_answers_for_ever),
+        cmocka_unit_test_sim(fault_49_nor_one_over_the_limit),
+        cmocka_unit_test_sim(fault_49_an_idle_connection_with_half_a_frame_is_replaced),
+        cmocka_unit_test_sim(fault_29_nobody_is_cut_off_for_a_slow_answer_that_nobody_waits_for),
+        cmocka_unit_test_sim(fault_64_a_header_with_a_wrong_opcode_is_told_before_its_body),
+        cmocka_unit_test_sim(fault_50_a_header_with_a_wrong_flag_is_told_before_its_body),
         cmocka_unit_test_sim(fault_28_pieces_of_any_size_change_nothing_on_v5),
         cmocka_unit_test_sim(fault_28_pieces_of_any_size_change_nothing_on_v4),
         cmocka_unit_test_sim(fault_28_large_frames_between_small_ones_in_pieces),

@@ -36,8 +36,8 @@ static int no_wait(void *arg, int64_t wait_us)
     return 0;
 }
 
-static const struct cqlua_loop_hooks noting = {note_watch, note_timer, note_defer, note_free, NULL, NULL};
-static const struct cqlua_loop_hooks stepping = {note_watch, note_timer, note_defer, note_free, no_wait, NULL};
+static const struct cqlua_loop_hooks noting = {note_watch, note_timer, note_defer, note_free, NULL, NULL, NULL};
+static const struct cqlua_loop_hooks stepping = {note_watch, note_timer, note_defer, note_free, no_wait, NULL, NULL};
 
 static struct host host;
 static struct cqlua_loop *loop;
@@ -352,6 +352,30 @@ static void a_step_does_not_sleep_over_what_completed_between_two_steps(void **s
     cqlua_loop_free(turn_key);
 }
 
+static void a_flush_sends_and_calls_nobody(void **state)
+{
+    struct cqlua_session session;
+    struct host own = {0};
+    struct cqlua_loop *turn_key = cqlua_loop_on(&stepping, &own, NULL);
+    (void)state;
+    fake_session(&session, turn_key);
+    cqlua_loop_step(turn_key, 0, 0);
+    int turns = session.turns;
+    assert_int_equal(cqlua_loop_flush(turn_key), 0); /* nothing was submitted */
+    assert_int_equal(session.turns, turns);
+    fake_submit(&session, 3);
+    session.queued = 3; /* completions for callbacks, as a deadline makes them */
+    assert_int_equal(cqlua_loop_flush(turn_key), 0);
+    assert_int_equal(session.turns, turns + 1);
+    assert_int_equal(session.dispatched, 0);
+    assert_int_equal(cqlua_loop_timeout_ms(turn_key), -1);
+    fake_submit(&session, 0);
+    assert_int_equal(cqlua_loop_timeout_ms(turn_key), 0);
+    assert_int_equal(cqlua_loop_step(turn_key, 0, 0), 3);
+    loop_leave(turn_key, &session.member);
+    cqlua_loop_free(turn_key);
+}
+
 /* --- alarms ---------------------------------------------------------------------------------------------------------------- */
 
 static struct loop_alarm early, late;
@@ -430,6 +454,7 @@ int main(void)
         SPEC(cannot_run_a_loop_that_the_host_owns),
         SPEC(a_budget_bounds_a_step_and_is_shared_fairly),
         SPEC(a_step_does_not_sleep_over_what_completed_between_two_steps),
+        SPEC(a_flush_sends_and_calls_nobody),
         SPEC(an_alarm_rings_once_in_a_turn_at_its_time),
         SPEC(an_alarm_may_clear_another_or_set_itself),
     };

@@ -29,6 +29,7 @@ static const struct range {
     {FIELD(max_prepared), 1, INT32_MAX},
     {FIELD(max_frame_bytes), 1024, INT32_MAX},
     {FIELD(max_result_bytes), 1024, INT32_MAX},
+    {FIELD(max_memory_bytes), 1 << 20, INT64_C(1) << 50},
     {FIELD(page_size), 1, INT32_MAX},
     {FIELD(consistency), 1, CQLUA_LOCAL_ONE},
 };

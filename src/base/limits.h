@@ -27,6 +27,8 @@ enum {
     LIMIT_OUTPUT_BYTES = 1 << 20,            /* unsent bytes beyond which a connection takes no new request */
     LIMIT_FRAME_UNAUTHENTICATED = 64 * 1024, /* SEC9 */
     DEFAULT_FRAME_BYTES = 256 * 1024 * 1024,
+    DEFAULT_MEMORY_MIB = 2048,   /* that a session may hold when more than; */
+    RECEIVE_SMALL = 8 * 1024,    /* so many bytes are to come in (SEC10) */
     RECEIVE_BLOCK = 64 * 1024,   /* capacity of a receive block */
     RECEIVE_ROOM_MIN = 8 * 1024, /* a read gets at least this much */
 
@@ -87,8 +89,8 @@ enum {
 
     /* memory that is kept for reuse */
     SMALL_STEP = 64,
-    SMALL_MAX = 1536, /* a call is the largest of them */
-    LIMIT_KEPT_BYTES = 1 << 20,
+    SMALL_MAX = 1536,               /* a call is the largest of them */
+    LIMIT_KEPT_BYTES = 2 << 20,     /* a thousand requests at once */
     LIMIT_SPARES = 2,               /* large receive blocks */
     LIMIT_SPARE_BYTES = 768 * 1024, /* a larger one is given back */
 };

@@ -883,12 +883,20 @@ static void answered_result(struct cluster *cluster, struct request *request, st
 static void answered_too_much(struct cluster *cluster, struct request *request)
 {
     const struct connection_config *config = &cluster->connections;
-    bool is_result = request->attempt.excess <= config->max_frame;
+    uint32_t excess = request->attempt.excess;
+    bool is_result = excess <= config->max_frame;
+    size_t limit = is_result ? config->max_result : config->max_frame;
     struct failure failure;
-    failure_set(&failure, CQLUA_EFRAME_TOO_LARGE,
-                "the answer of %s has %u bytes, the limit is %zu: ask for smaller pages or fewer columns, or raise %s",
-                request->node->name->chars, request->attempt.excess, is_result ? config->max_result : config->max_frame,
-                is_result ? "max_result_bytes" : "max_frame_bytes");
+    if (excess <= limit)
+        failure_set(
+            &failure, CQLUA_EFRAME_TOO_LARGE,
+            "the answer of %s has %u bytes, and the session may hold %zu in all, results that are kept included: let go of "
+            "some, ask for smaller pages, or raise max_memory_bytes",
+            request->node->name->chars, excess, config->max_held);
+    else
+        failure_set(&failure, CQLUA_EFRAME_TOO_LARGE,
+                    "the answer of %s has %u bytes, the limit is %zu: ask for smaller pages or fewer columns, or raise %s",
+                    request->node->name->chars, excess, limit, is_result ? "max_result_bytes" : "max_frame_bytes");
     request->may_have_executed = true;
     history_end(&request->history, CQLUA_EFRAME_TOO_LARGE, cluster->now_us);
     fail(cluster, request, &failure);

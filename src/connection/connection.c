@@ -50,6 +50,7 @@ int connection_init(struct connection *connection, struct connection_config *con
     list_init(&connection->beat.link);
     connection->own.kind = ATTEMPT_HANDSHAKE;
     connection->beat.kind = ATTEMPT_HEARTBEAT;
+    connection->own.stream = connection->beat.stream = -1;
     connection->wanted = text_ref(keyspace);
     wheel_arm(config->wheel, &connection->timer, deadline_us);
     return 0;
@@ -105,6 +106,15 @@ struct attempt *connection_take_lost(struct connection *connection, int32_t *cur
         return attempt;
     }
     return NULL;
+}
+
+/* Somebody waits for an answer: an orphan's owner does not, and what the connection asked for itself is for others. */
+static bool is_waited_for(const struct connection *connection)
+{
+    uint32_t waiting = connection->streams.used - streams_orphans(&connection->streams);
+    if (connection->own.stream >= 0) waiting--;
+    if (connection->beat.stream >= 0) waiting--;
+    return waiting > 0;
 }
 
 /* --- sending --------------------------------------------------------------------------------------------------------------- */
@@ -226,6 +236,7 @@ static void accepted(struct connection *connection, int64_t now_us)
 {
     connection->inbound.max_frame = connection->config->max_frame;
     connection->inbound.max_result = connection->config->max_result;
+    connection->inbound.max_held = connection->config->max_held;
     connection->outbound.is_lz4 = connection->is_lz4_offered;
     connection->is_authenticated = connection->authenticator != NULL;
     wipe_sent(connection);
@@ -476,7 +487,7 @@ void connection_switch(struct connection *connection, struct text *keyspace, int
     connection->wanted = text_ref(keyspace);
     connection->is_keyspace_asked = false;
     enter(connection, CONNECTION_SWITCHING);
-    if (connection->streams.used == streams_orphans(&connection->streams)) ask_keyspace(connection, now_us);
+    if (!is_waited_for(connection)) ask_keyspace(connection, now_us);
 }
 
 /* --- receiving ------------------------------------------------------------------------------------------------------------- */
@@ -574,7 +585,6 @@ static void request_answer(struct connection *connection, struct attempt *attemp
     attempt->body = frame->body;
     attempt->block = block_ref(frame->block);
     attempt->bytes_in = (uint32_t)frame->wire_len;
-    attempt->stream = -1;
     connection->answers++;
     list_append(&connection->config->answers, &attempt->link);
 }
@@ -586,26 +596,6 @@ static bool is_answer(struct connection *connection, const struct attempt *attem
     if (attempt->kind > ATTEMPT_REGISTER || opcode == OP_ERROR || opcode == (is_register ? OP_READY : OP_RESULT)) return true;
     unexpected(connection, opcode, "RESULT or ERROR");
     return false;
-}
-
-/* The attempt that waits on the frame's stream, whose id then rests; NULL: none, and what that means was done. */
-static struct attempt *take_waiting(struct connection *connection, const struct inbound_frame *frame)
-{
-    int32_t stream = frame->header.stream;
-    struct attempt *attempt = streams_peek(&connection->streams, stream);
-    if (attempt != NULL && !is_answer(connection, attempt, frame->header.opcode))
-        return NULL; /* before the release: the attempt is among the lost ones */
-    switch (streams_release(&connection->streams, stream, &attempt)) {
-    case STREAM_RESTING:
-        protocol_failure(connection, "the server answered on a stream id on which nothing was asked");
-        return NULL;
-    case STREAM_ORPHAN:
-        connection->config->late_replies++;
-        connection->answers++;
-        return NULL;
-    case STREAM_ATTEMPT: break;
-    }
-    return attempt;
 }
 
 /* Whether the header agrees with what the connection speaks; if not, it has failed. */
@@ -623,22 +613,38 @@ static bool is_agreed(struct connection *connection, const struct frame_header *
     return true;
 }
 
+/* Whether the message is one that may come: the answer to what was asked, or anything of the server's own. If not, that was done:
+ * before an id is released, so that its attempt is among the lost ones. */
+static bool is_due(struct connection *connection, const struct frame_header *header)
+{
+    if (!is_agreed(connection, header)) return false;
+    if (header->stream < 0) return true;
+    const struct attempt *attempt = streams_peek(&connection->streams, header->stream);
+    if (attempt != NULL) return is_answer(connection, attempt, header->opcode);
+    if (streams_is_taken(&connection->streams, header->stream)) return true;
+    protocol_failure(connection, "the server answered on a stream id on which nothing was asked");
+    return false;
+}
+
 static void deliver(struct connection *connection, const struct inbound_frame *frame, int64_t now_us)
 {
     const struct frame_header *header = &frame->header;
-    if (!is_agreed(connection, header)) return;
+    struct attempt *attempt = NULL;
+    if (!is_due(connection, header)) return;
     if (header->stream < 0) {
         server_stream(connection, frame);
         return;
     }
-    struct attempt *attempt = take_waiting(connection, frame);
-    if (attempt == NULL) return;
+    if (streams_release(&connection->streams, header->stream, &attempt) == STREAM_ORPHAN) {
+        connection->config->late_replies++;
+        connection->answers++;
+        return;
+    }
+    attempt->stream = -1;
     if (attempt->kind <= ATTEMPT_REGISTER) request_answer(connection, attempt, frame);
     else if (attempt->kind == ATTEMPT_HANDSHAKE) handshake_answer(connection, frame, now_us);
-    else if (header->opcode == OP_SUPPORTED || header->opcode == OP_ERROR) {
-        connection->is_beating = false; /* it lives */
-        connection->answers++;
-    } else unexpected(connection, header->opcode, "SUPPORTED");
+    else if (header->opcode == OP_SUPPORTED || header->opcode == OP_ERROR) connection->answers++; /* to a heartbeat: it lives */
+    else unexpected(connection, header->opcode, "SUPPORTED");
 }
 
 /* An answer over the limit begins: its request fails now, and its id is an orphan's until the last byte has passed (fault 48).
@@ -646,9 +652,9 @@ static void deliver(struct connection *connection, const struct inbound_frame *f
 static void refuse_large(struct connection *connection, const struct frame_header *header, const struct failure *failure,
                          int64_t now_us)
 {
-    bool is_due = header->stream >= 0 && streams_is_taken(&connection->streams, header->stream);
-    struct attempt *attempt = is_due ? streams_peek(&connection->streams, header->stream) : NULL;
-    if (!is_due || (attempt != NULL && attempt->kind != ATTEMPT_REQUEST)) {
+    bool is_taken = header->stream >= 0 && streams_is_taken(&connection->streams, header->stream);
+    struct attempt *attempt = is_taken ? streams_peek(&connection->streams, header->stream) : NULL;
+    if (!is_taken || (attempt != NULL && attempt->kind != ATTEMPT_REQUEST)) {
         connection_fail(connection, failure->code, failure->text);
         return;
     }
@@ -661,9 +667,16 @@ static void refuse_large(struct connection *connection, const struct frame_heade
 /* What waited for the last request in flight. */
 static void after_answers(struct connection *connection, int64_t now_us)
 {
-    if (connection->streams.used > streams_orphans(&connection->streams)) return;
+    if (is_waited_for(connection)) return;
     if (connection->state == CONNECTION_DRAINING) connection_fail(connection, 0, "drained");
     else if (connection->state == CONNECTION_SWITCHING && !connection->is_keyspace_asked) ask_keyspace(connection, now_us);
+}
+
+/* A message has begun, and its rest may take long: that it cannot be meant is told by its header. */
+static void look_ahead(struct connection *connection)
+{
+    struct frame_header header;
+    if (inbound_begun(&connection->inbound, &header)) (void)is_due(connection, &header);
 }
 
 void connection_feed(struct connection *connection, size_t len, int64_t now_us)
@@ -674,35 +687,49 @@ void connection_feed(struct connection *connection, size_t len, int64_t now_us)
     inbound_received(&connection->inbound, len);
     connection->last_received_us = now_us;
     while (connection->state != CONNECTION_CLOSED && (got = inbound_next(&connection->inbound, &frame, &failure)) > 0) {
+        connection->last_frame_us = now_us;
         if (got == INBOUND_TOO_LARGE) refuse_large(connection, &frame.header, &failure, now_us);
         else deliver(connection, &frame, now_us);
     }
     if (connection->state == CONNECTION_CLOSED) return;
     if (got < 0) connection_fail(connection, failure.code, failure.text);
-    else after_answers(connection, now_us);
+    else look_ahead(connection);
+    if (connection->state != CONNECTION_CLOSED) after_answers(connection, now_us);
 }
 
 /* --- time ------------------------------------------------------------------------------------------------------------------ */
+
+/* A message that nobody waits for has been arriving for as long as a silent server is given: an answer whose request has timed
+ * out, or one over the limit. Its length may be a lie, and everything behind it, heartbeats' answers too, be taken for its
+ * bytes. */
+static bool is_held_up(const struct connection *connection, int64_t now_us)
+{
+    const struct connection_config *config = connection->config;
+    struct frame_header header;
+    if (now_us - connection->last_frame_us < config->heartbeat_interval_us + config->heartbeat_timeout_us) return false;
+    if (!inbound_begun(&connection->inbound, &header)) return false;
+    const struct attempt *attempt = header.stream < 0 ? NULL : streams_peek(&connection->streams, header.stream);
+    return attempt == NULL || attempt->kind == ATTEMPT_HEARTBEAT;
+}
 
 /* Any byte received counts as life: a slow reply that is still arriving keeps the connection up. */
 static void heartbeat(struct connection *connection, int64_t now_us)
 {
     const struct connection_config *config = connection->config;
     int64_t silent_us = now_us - connection->last_received_us;
-    if (connection->is_beating && silent_us >= config->heartbeat_interval_us + config->heartbeat_timeout_us) {
+    bool is_beating = connection->beat.stream >= 0;
+    if (is_beating && silent_us >= config->heartbeat_interval_us + config->heartbeat_timeout_us) {
         connection_fail(connection, CQLUA_ECONNECTION_LOST, "the server sent nothing, not even an answer to a heartbeat");
         return;
     }
+    if (is_held_up(connection, now_us)) connection_drain(connection); /* who still waits on it may do so until the deadline */
+    if (connection->state == CONNECTION_CLOSED) return;
     if (silent_us < config->heartbeat_interval_us) {
         wheel_arm(config->wheel, &connection->timer, connection->last_received_us + config->heartbeat_interval_us);
         return;
     }
-    if (!connection->is_beating && connection->streams.used < LIMIT_STREAMS) {
-        connection->is_beating = true;
-        submit_own(connection, &connection->beat, &(struct message){.opcode = OP_OPTIONS});
-    }
+    if (!is_beating) submit_own(connection, &connection->beat, &(struct message){.opcode = OP_OPTIONS});
     if (connection->state == CONNECTION_CLOSED) return;
-    connection->is_beating = true; /* with every id taken, the requests in flight are the heartbeat */
     wheel_arm(config->wheel, &connection->timer,
               connection->last_received_us + config->heartbeat_interval_us + config->heartbeat_timeout_us);
 }
@@ -765,7 +792,7 @@ void connection_drain(struct connection *connection)
 {
     if (connection->state != CONNECTION_READY && connection->state != CONNECTION_SWITCHING) return;
     enter(connection, CONNECTION_DRAINING);
-    if (connection->streams.used == streams_orphans(&connection->streams)) connection_fail(connection, 0, "drained");
+    if (!is_waited_for(connection)) connection_fail(connection, 0, "drained");
 }
 
 void connection_orphan(struct connection *connection, struct attempt *attempt, int64_t now_us)

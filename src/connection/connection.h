@@ -41,7 +41,7 @@ struct attempt {
     uint32_t bytes_out, bytes_in;  /* of its frames */
     /* the answer, once it is in the queue of answers; the block is a reference */
     uint8_t opcode, flags;
-    uint32_t excess; /* the answer has so many bytes, which is over the limit: there is no body. Else 0 */
+    uint32_t excess; /* the answer has so many bytes, which is over a limit: there is no body. Else 0 */
     struct cqlua_slice body;
     struct block *block;
 };
@@ -85,6 +85,7 @@ struct connection_config {
     int lost_events; /* EVENT_... bits: of these kinds some were not kept, for there were more than LIMIT_EVENTS, or no memory */
     int64_t heartbeat_interval_us, heartbeat_timeout_us;
     size_t max_frame, max_result; /* bytes of a body; of a result's: not above max_frame */
+    size_t max_held;              /* bytes of `memory`, while anything but a small answer comes in */
     uint32_t max_in_flight;
     struct cqlua_slice username, password; /* base NULL: none. Wiped by their owner */
     struct cqlua_slice authenticators;     /* class names that may get the password besides Cassandra's own, by commas */
@@ -118,25 +119,24 @@ struct connection {
     uint8_t version;        /* of the protocol */
     bool is_private;        /* loopback: a password may travel unencrypted */
     bool is_keyspace_asked; /* SWITCHING: USE was sent */
-    bool is_beating;        /* a heartbeat waits for its answer */
     struct text *keyspace;  /* the server's idea of it; NULL: none. A reference */
     struct text *wanted;    /* EXPECT_KEYSPACE and before, SWITCHING: the one to USE. A reference */
     struct streams streams;
     struct inbound inbound;
     struct outbound outbound;
-    struct attempt own, beat; /* the connection's own messages */
+    struct attempt own, beat; /* the connection's own messages; `stream` -1: not in flight */
     struct timer timer;       /* the handshake's or USE's deadline; then the heartbeat */
     struct timer orphan_timer;
-    int64_t last_received_us;
-    uint32_t answers;            /* to requests, late ones too, and to heartbeats: the node does answer */
-    struct list changed, output; /* links in the config's queues */
-    struct failure failure;      /* CLOSED: why; code 0: closed on purpose */
-    uint8_t server_version;      /* the highest version that the server says it speaks; 0: unknown */
-    bool is_lz4_offered;         /* by the server, and wanted */
-    bool is_authenticated;       /* READY: the server wanted it */
-    uint8_t sasl_step;           /* EXPECT_CREDENTIALS: enum cqlua_sasl_step, if a token is to be given */
-    struct text *authenticator;  /* who asks; NULL: nobody did. A reference, as the next */
-    struct text *challenge;      /* EXPECT_CREDENTIALS: what the server said; NULL: nothing. Wiped by whoever frees it */
+    int64_t last_received_us, last_frame_us; /* any byte; a whole message, or one over the limit began */
+    uint32_t answers;                        /* to requests, late ones too, and to heartbeats: the node does answer */
+    struct list changed, output;             /* links in the config's queues */
+    struct failure failure;                  /* CLOSED: why; code 0: closed on purpose */
+    uint8_t server_version;                  /* the highest version that the server says it speaks; 0: unknown */
+    bool is_lz4_offered;                     /* by the server, and wanted */
+    bool is_authenticated;                   /* READY: the server wanted it */
+    uint8_t sasl_step;                       /* EXPECT_CREDENTIALS: enum cqlua_sasl_step, if a token is to be given */
+    struct text *authenticator;              /* who asks; NULL: nobody did. A reference, as the next */
+    struct text *challenge; /* EXPECT_CREDENTIALS: what the server said; NULL: nothing. Wiped by whoever frees it */
 };
 
 /* 0 or CQLUA_ENO_MEMORY. `keyspace` (may be NULL): to be in before READY. The whole handshake ends by `deadline_us`. */

@@ -8,7 +8,7 @@
 
 void inbound_init(struct inbound *inbound, struct memory *memory, size_t max_frame)
 {
-    *inbound = (struct inbound){.memory = memory, .max_frame = max_frame, .max_result = max_frame};
+    *inbound = (struct inbound){.memory = memory, .max_frame = max_frame, .max_result = max_frame, .max_held = SIZE_MAX};
 }
 
 static void let_go(const struct inbound *inbound, struct block *block)
@@ -178,10 +178,21 @@ static size_t limit_of(const struct inbound *inbound, uint8_t opcode)
     return opcode == OP_RESULT ? inbound->max_result : inbound->max_frame;
 }
 
-static bool is_too_large(const struct inbound *inbound, const uint8_t *at)
+/* More bytes of a body would make the owner hold more than it may (SEC10). What was announced is compared, never counted as
+ * held. */
+static bool is_out_of_room(const struct inbound *inbound, size_t length, size_t more)
+{
+    size_t held = memory_held(inbound->memory);
+    return length > RECEIVE_SMALL && (held > inbound->max_held || more > inbound->max_held - held);
+}
+
+/* Of the frame at `at`, `have` bytes are there: asked anew as it grows. */
+static bool is_too_large(const struct inbound *inbound, const uint8_t *at, size_t have)
 {
     struct frame_header header = frame_header_decode(at);
-    return header.length > limit_of(inbound, header.opcode);
+    size_t whole = FRAME_HEADER + (size_t)header.length;
+    return header.length > limit_of(inbound, header.opcode) ||
+           is_out_of_room(inbound, header.length, have < whole ? whole - have : 0);
 }
 
 /* Nothing of the frame is kept: what of it has not come yet, `left` bytes, is passed over as it comes. */
@@ -193,9 +204,12 @@ static int begin_to_skip(struct inbound *inbound, struct frame_header header, si
     inbound->is_skipping = true;
     inbound->skip_left = left;
     inbound->skipped = header;
-    failure_set(failure, CQLUA_EFRAME_TOO_LARGE,
-                "the server announced a message of %u bytes, the limit is %zu: raise max_frame_bytes or ask for smaller pages",
-                header.length, limit_of(inbound, header.opcode));
+    if (header.length > limit_of(inbound, header.opcode))
+        failure_set(
+            failure, CQLUA_EFRAME_TOO_LARGE,
+            "the server announced a message of %u bytes, the limit is %zu: raise max_frame_bytes or ask for smaller pages",
+            header.length, limit_of(inbound, header.opcode));
+    else failure_set(failure, CQLUA_EFRAME_TOO_LARGE, "the session holds as much as it may: raise max_memory_bytes");
     return INBOUND_TOO_LARGE;
 }
 
@@ -249,7 +263,7 @@ static int unpack_frame(struct inbound *inbound, struct inbound_frame *frame, st
     }
     uint32_t size = load_u32(body);
     if (size > INT32_MAX) return negative_length(size, failure);
-    if (size > limit_of(inbound, frame->header.opcode)) {
+    if (size > limit_of(inbound, frame->header.opcode) || is_out_of_room(inbound, size, size)) {
         frame->header.length = size;
         return begin_to_skip(inbound, frame->header, 0, frame, failure);
     }
@@ -272,7 +286,7 @@ static int next_plain(struct inbound *inbound, struct inbound_frame *frame, stru
     }
     const uint8_t *at = inbound->block->bytes + inbound->start;
     int64_t whole = measure(inbound, at, have, failure);
-    if (whole > 0 && is_too_large(inbound, at)) {
+    if (whole > 0 && is_too_large(inbound, at, have)) {
         size_t passed = share(have, (size_t)whole);
         inbound->start += passed;
         return begin_to_skip(inbound, frame_header_decode(at), (size_t)whole - passed, frame, failure);
@@ -341,7 +355,8 @@ static int next_assembled(struct inbound *inbound, const uint8_t *part, size_t l
     if (whole < 0) return (int)whole;
     if (whole == 0) return 0;
     if (inbound->whole_len > (size_t)whole) return ends_inside_a_segment(failure);
-    if (is_too_large(inbound, inbound->whole->bytes)) return skip_assembled(inbound, (size_t)whole, frame, failure);
+    if (is_too_large(inbound, inbound->whole->bytes, inbound->whole_len))
+        return skip_assembled(inbound, (size_t)whole, frame, failure);
     if (inbound->whole_len < (size_t)whole) return 0;
     hand_on(frame, inbound->whole, inbound->whole->bytes, (size_t)whole);
     return 1;
@@ -359,9 +374,22 @@ static int next_in_segment(struct inbound *inbound, struct inbound_frame *frame,
         return failure->code;
     }
     inbound->payload_start += (size_t)whole;
-    if (is_too_large(inbound, at)) return begin_to_skip(inbound, frame_header_decode(at), 0, frame, failure);
+    if (is_too_large(inbound, at, have)) return begin_to_skip(inbound, frame_header_decode(at), 0, frame, failure);
     hand_on(frame, inbound->payload, at, (size_t)whole);
     return 1;
+}
+
+bool inbound_begun(const struct inbound *inbound, struct frame_header *header)
+{
+    size_t have = inbound->end - inbound->start;
+    if (inbound->is_skipping) *header = inbound->skipped;
+    else if (inbound->is_segmented && inbound->whole != NULL && inbound->whole_len >= FRAME_HEADER)
+        *header = frame_header_decode(inbound->whole->bytes);
+    else if (!inbound->is_segmented && have >= FRAME_HEADER)
+        *header = frame_header_decode(inbound->block->bytes + inbound->start);
+    else return false;
+    if (inbound->is_lz4 && !inbound->is_segmented) header->flags &= (uint8_t)~FRAME_COMPRESSED;
+    return true;
 }
 
 /* A segment's payload: bytes [start, end) of a block. */

@@ -22,8 +22,9 @@ struct inbound {
     struct block *whole;               /* a frame being assembled from segments; NULL: none */
     size_t whole_len;
     size_t max_frame, max_result; /* bytes of a body, of a RESULT's: what is larger is passed over and never held */
-    bool is_skipping;             /* a frame over the limit is being passed over */
-    size_t skip_left;             /* of its bytes, to come */
+    size_t max_held;  /* bytes of `memory`, all that its owner holds: what would pass it and is not small is passed over too */
+    bool is_skipping; /* a frame over the limit is being passed over */
+    size_t skip_left; /* of its bytes, to come */
     struct frame_header skipped;
     bool is_secret; /* what has come may hold secrets (SEC7): nothing is given back unwiped, and nobody else may hold a block */
 };
@@ -43,10 +44,12 @@ void *inbound_room(struct inbound *inbound, size_t *len);
 /* The transport put `len` bytes into that room. */
 void inbound_received(struct inbound *inbound, size_t len);
 /* The next whole frame: 1, or 0 if more bytes are needed, or a negative code with the reason in *failure. The frame before is
- * given back by the call. INBOUND_TOO_LARGE: a frame over the limit begins, which only its header tells (and *failure what to
+ * given back by the call. INBOUND_TOO_LARGE: a frame over a limit has begun, which only its header tells (and *failure what to
  * do); once its bytes have passed it comes as a whole frame without a body and without a block. */
 enum { INBOUND_TOO_LARGE = 2 };
 int inbound_next(struct inbound *inbound, struct inbound_frame *frame, struct failure *failure);
+/* Whether a frame has begun to arrive and is not whole, and its header, as far as it is known. */
+bool inbound_begun(const struct inbound *inbound, struct frame_header *header);
 /* No more secrets come: overwrites what was handed on. */
 void inbound_end_secrets(struct inbound *inbound);
 /* From here on bytes are v5 segments. */

@@ -34,7 +34,9 @@ struct cqlua_loop {
     struct loop_member *present; /* whose session is being called; NULL: none, or it has left meanwhile */
     struct list alarms;          /* struct loop_alarm, in no order: there are few */
     struct list ringing;         /* those of the present round that have not rung yet */
+    struct list owed;            /* struct loop_watch: ready, but put off to a later step, the oldest first */
 
+    int watches;           /* descriptors that are watched */
     int64_t now_us;        /* the monotonic clock as last read */
     int64_t wall_ahead_us; /* what the wall clock was ahead of it when the turn began */
     int64_t armed_us;      /* when the host's timer comes; INT64_MAX: it does not, or it may have come already */
@@ -42,14 +44,18 @@ struct cqlua_loop {
     bool is_read;          /* the clock was read in this wait */
     bool in_turn;          /* callbacks may be running */
     bool in_step;          /* inside cqlua_loop_step or _run */
+    bool has_turned;       /* a turn was made since the present step began */
     bool deferred;         /* the host owes a turn before it sleeps */
     bool again;            /* something was submitted during this turn */
     bool more;             /* the last turn left work undone: the next must not wait */
     bool late;             /* the last turn was put off */
+    bool is_flush;         /* the present turn only sends */
+    bool is_forked;        /* this is a child process, and the sessions have not been told yet */
 
     int64_t budget_us;       /* of the present step; 0: no bound */
     int64_t budget_until_us; /* set when its work begins; INT64_MAX: no bound */
     int64_t handled;         /* completions that were dispatched since the present step began */
+    int64_t served;          /* sockets that were read since then */
 };
 
 /* --- life ------------------------------------------------------------------------------------------------------------------ */
@@ -74,6 +80,7 @@ struct cqlua_loop *cqlua_loop_on(const struct cqlua_loop_hooks *hooks, void *hos
     list_init(&loop->members);
     list_init(&loop->alarms);
     list_init(&loop->ringing);
+    list_init(&loop->owed);
     loop->armed_us = loop->budget_until_us = INT64_MAX;
     read_clock(loop);
     loop->is_read = false;
@@ -106,37 +113,85 @@ const struct cqlua_allocator *loop_allocator(const struct cqlua_loop *loop)
     return &loop->allocator;
 }
 
-/* --- watches, alarms, members ---------------------------------------------------------------------------------------------- */
+/* --- a child process ------------------------------------------------------------------------------------------------------- */
 
-int loop_watch(struct cqlua_loop *loop, struct loop_watch *watch, int fd, int events)
+/* The host's loop gets a kernel state of its own before anything is watched or stopped here, so that nothing changes there. */
+static void leave_parent(struct cqlua_loop *loop)
 {
-    if (watch->events == events) return 0;
-    int rc = loop->hooks.watch(loop->host, fd, events, watch, &watch->host);
-    if (rc < 0) return rc;
-    watch->fd = fd;
-    watch->events = events;
-    return 0;
+    if (!fork_guard_trips(&loop->fork_guard)) return;
+    loop->is_forked = true;
+    if (loop->hooks.forked != NULL) loop->hooks.forked(loop->host);
 }
 
-/* In a child process nothing may be read from or written to the sockets, which are the parent's too: the host's loop gets a
- * kernel state of its own first, so that nothing that is stopped here stops there, then every session ends (fault 42). */
+/* In a child process nothing may be read from or written to the sockets, which are the parent's too: every session ends
+ * (fault 42). */
 static bool is_in_child(struct cqlua_loop *loop)
 {
-    if (!fork_guard_trips(&loop->fork_guard)) return false;
-    if (loop->hooks.forked != NULL) loop->hooks.forked(loop->host);
+    leave_parent(loop);
+    if (!loop->is_forked) return false;
+    loop->is_forked = false;
     for (struct list *link = loop->members.next; link != &loop->members; link = link->next)
         cqlua_session_forked(container_of(link, struct loop_member, link)->session);
     loop_defer(loop);
     return true;
 }
 
-void cqlua_loop_ready(struct cqlua_loop *loop, void *key, int events)
+/* --- watches, alarms, members ---------------------------------------------------------------------------------------------- */
+
+int loop_watch(struct cqlua_loop *loop, struct loop_watch *watch, int fd, int events)
 {
-    struct loop_watch *watch = key;
-    if (is_in_child(loop)) return; /* the watch has ended */
+    if (watch->events == events) return 0;
+    leave_parent(loop);
+    int rc = loop->hooks.watch(loop->host, fd, events, watch, &watch->host);
+    if (rc < 0) return rc;
+    if (watch->events == 0) list_init(&watch->owed);
+    else if (events == 0) list_remove(&watch->owed);
+    loop->watches += (events != 0) - (watch->events != 0);
+    watch->fd = fd;
+    watch->events = events;
+    return 0;
+}
+
+static bool is_over_budget(const struct cqlua_loop *loop)
+{
+    return loop->budget_until_us != INT64_MAX && clock_monotonic_us() >= loop->budget_until_us;
+}
+
+/* At least one socket is read in each step, and those that had to wait come first in the next: however small the budget is,
+ * each has its turn. */
+bool loop_gives_way(struct cqlua_loop *loop, struct loop_watch *watch, int events)
+{
+    if (loop->served == 0 || !is_over_budget(loop)) return false;
+    if (list_is_empty(&watch->owed)) {
+        list_append(&loop->owed, &watch->owed);
+        watch->owed_events = 0;
+    }
+    watch->owed_events |= events;
+    return true;
+}
+
+static void serve(struct cqlua_loop *loop, struct loop_watch *watch, int events)
+{
     if (!loop->is_read) read_clock(loop);
     loop_defer(loop);
+    if (events != 0 && loop_gives_way(loop, watch, events)) return;
+    loop->served++;
     watch->ready(watch, events, loop->now_us);
+}
+
+void cqlua_loop_ready(struct cqlua_loop *loop, void *key, int events)
+{
+    if (!is_in_child(loop)) serve(loop, key, events); /* else the watch has ended */
+}
+
+/* What the last step put off. */
+static void serve_owed(struct cqlua_loop *loop)
+{
+    for (struct list *link; !is_over_budget(loop) && (link = list_take(&loop->owed)) != NULL;) {
+        struct loop_watch *watch = container_of(link, struct loop_watch, owed);
+        int events = watch->owed_events & watch->events; /* it may be watched for other events now */
+        if (events != 0) serve(loop, watch, events);
+    }
 }
 
 void loop_defer(struct cqlua_loop *loop)
@@ -209,7 +264,7 @@ static struct loop_member *next_member(struct cqlua_loop *loop)
     return loop->present;
 }
 
-static int64_t due_us(struct cqlua_loop *loop)
+static int64_t due_us(const struct cqlua_loop *loop)
 {
     int64_t due = INT64_MAX;
     for (struct list *link = loop->members.next; link != &loop->members; link = link->next) {
@@ -253,7 +308,7 @@ static void turn_sessions(struct cqlua_loop *loop)
 /* At least one completion is handled in each step, so that a budget spent by reading does not stop everything. */
 static bool is_spent(const struct cqlua_loop *loop)
 {
-    return loop->budget_until_us != INT64_MAX && loop->handled > 0 && clock_monotonic_us() >= loop->budget_until_us;
+    return loop->handled > 0 && is_over_budget(loop);
 }
 
 /* The callbacks of the present member. False: the budget is spent. The session may be freed by any of its callbacks. */
@@ -291,7 +346,7 @@ static void make_rounds(struct cqlua_loop *loop)
         (void)is_in_child(loop); /* of a callback that forked */
         ring_alarms(loop);
         turn_sessions(loop);
-        dispatch_sessions(loop);
+        if (!loop->is_flush) dispatch_sessions(loop);
         if (!loop->again) return;
         read_clock(loop);
         loop->late = is_late(loop); /* a callback took long: sockets first */
@@ -329,7 +384,7 @@ void cqlua_loop_turn(struct cqlua_loop *loop)
     loop->deferred = false;
     loop->late = !loop->late && is_late(loop);
     if (!loop->late) {
-        loop->in_turn = true;
+        loop->in_turn = loop->has_turned = true;
         make_rounds(loop);
         loop->in_turn = false;
     }
@@ -348,7 +403,7 @@ static int may_wait(const struct cqlua_loop *loop)
 /* There is work that must not wait for an event. */
 static bool is_owing(const struct cqlua_loop *loop)
 {
-    return loop->deferred || loop->more || loop->late;
+    return loop->deferred || loop->more || loop->late || loop->is_forked || !list_is_empty(&loop->owed);
 }
 
 static bool is_busy(const struct cqlua_loop *loop)
@@ -401,12 +456,13 @@ static void note_completed(struct cqlua_loop *loop)
 static int step(struct cqlua_loop *loop, int64_t wait_us)
 {
     (void)is_in_child(loop);
+    serve_owed(loop);
     bool was_owing = is_owing(loop), may_sleep = wait_us != 0 && completed(loop) == 0;
     int rc = loop->hooks.wait(loop->host, was_owing || !may_sleep ? 0 : wait_us);
     bool is_idle = loop->handled == 0 && completed(loop) == 0;
     if (rc == 0 && was_owing && may_sleep && is_idle && !is_owing(loop)) rc = loop->hooks.wait(loop->host, wait_us);
     if (rc == 0 && loop->late) rc = loop->hooks.wait(loop->host, 0);
-    if (is_owing(loop)) cqlua_loop_turn(loop);
+    if (loop->deferred || (is_owing(loop) && !loop->has_turned)) cqlua_loop_turn(loop);
     int64_t queued = (int64_t)completed(loop);
     note_completed(loop);
     if (rc < 0) return rc;
@@ -418,7 +474,8 @@ int cqlua_loop_step(struct cqlua_loop *loop, int wait_ms, int64_t budget_us)
 {
     int rc = may_wait(loop);
     if (rc < 0) return rc;
-    loop->handled = 0;
+    loop->handled = loop->served = 0;
+    loop->has_turned = false;
     loop->budget_us = budget_us > 0 ? budget_us : 0;
     loop->in_step = true;
     rc = step(loop, wait_ms < 0 ? -1 : (int64_t)wait_ms * 1000);
@@ -426,6 +483,50 @@ int cqlua_loop_step(struct cqlua_loop *loop, int wait_ms, int64_t budget_us)
     loop->budget_us = 0;
     loop->budget_until_us = INT64_MAX;
     return rc;
+}
+
+int cqlua_loop_fd(struct cqlua_loop *loop)
+{
+    leave_parent(loop);
+    return loop->hooks.fd == NULL ? -1 : loop->hooks.fd(loop->host);
+}
+
+int64_t loop_sleep_us(const struct cqlua_loop *loop)
+{
+    if (is_owing(loop)) return 0;
+    if (loop->armed_us == INT64_MAX) return -1;
+    int64_t left_us = loop->armed_us - clock_monotonic_us();
+    return left_us > 0 ? left_us : 0;
+}
+
+int loop_milliseconds(int64_t us)
+{
+    if (us < 0) return -1;
+    return us / 1000 < INT_MAX ? (int)((us + 999) / 1000) : INT_MAX;
+}
+
+int cqlua_loop_timeout_ms(struct cqlua_loop *loop)
+{
+    leave_parent(loop);
+    return loop_milliseconds(loop_sleep_us(loop));
+}
+
+int cqlua_loop_flush(struct cqlua_loop *loop)
+{
+    if (loop->in_turn || loop->in_step) return CQLUA_EMISUSE;
+    if (!loop->deferred) return 0;
+    bool has_more = loop->more;
+    uint64_t before = completed(loop);
+    loop->is_flush = true;
+    cqlua_loop_turn(loop);
+    loop->is_flush = false;
+    if (has_more || completed(loop) != before) loop_defer(loop); /* there may be callbacks to call */
+    return 0;
+}
+
+int cqlua_loop_is_idle(const struct cqlua_loop *loop)
+{
+    return loop->watches == 0 && !is_owing(loop) && due_us(loop) == INT64_MAX;
 }
 
 int64_t cqlua_loop_clock(struct cqlua_loop *loop)

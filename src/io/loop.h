@@ -12,9 +12,11 @@
 struct loop_watch {
     /* Called when it is ready (events 0: it can be watched no more); may end the watch, and free it. */
     void (*ready)(struct loop_watch *watch, int events, int64_t now_us);
-    void *host; /* the adapter's memory of it; NULL: not watched */
-    int fd;     /* the descriptor; the owner's to close, after the watch has ended */
-    int events; /* what is watched now: CQLUA_READ, CQLUA_WRITE; 0: nothing */
+    void *host;       /* the adapter's memory of it; NULL: not watched */
+    int fd;           /* the descriptor; the owner's to close, after the watch has ended */
+    int events;       /* what is watched now: CQLUA_READ, CQLUA_WRITE; 0: nothing */
+    struct list owed; /* in the loop's list of those whose turn comes in a later step */
+    int owed_events;
 };
 
 /* One call at a time to come, made in a turn: after the sockets were read, before the sessions' own turn. */
@@ -35,6 +37,10 @@ struct loop_member {
  * descriptor of a watch that has not ended stays the same. */
 int loop_watch(struct cqlua_loop *loop, struct loop_watch *watch, int fd, int events);
 
+/* Whether the budget of the present step is spent, so that what is ready has to wait: the watch is then called again in the next
+ * one. For what would read on; before the first call the loop asks itself. */
+bool loop_gives_way(struct cqlua_loop *loop, struct loop_watch *watch, int events);
+
 void loop_alarm_init(struct loop_alarm *alarm, void (*ring)(struct loop_alarm *alarm, int64_t now_us));
 /* Sets, or moves, an alarm. It is cleared before it rings. */
 void loop_alarm_set(struct cqlua_loop *loop, struct loop_alarm *alarm, int64_t at_us);
@@ -48,6 +54,10 @@ void loop_leave(struct cqlua_loop *loop, struct loop_member *member);
 
 /* A turn is made before the host's loop next sleeps. */
 void loop_defer(struct cqlua_loop *loop);
+
+/* How long the host may sleep before a turn is due; negative: for ever. And that in whole milliseconds, not too early. */
+int64_t loop_sleep_us(const struct cqlua_loop *loop);
+int loop_milliseconds(int64_t us);
 
 /* The loop's clock as last read: in this wait's first event, or in the present turn. */
 int64_t loop_now_us(const struct cqlua_loop *loop);

@@ -84,9 +84,13 @@ static int open_session(struct cqlua_session **session, const struct cqlua_optio
     else rc = session_open(session, options, tls != NULL ? tls : wire, to->fn, to->arg, to->queue, to->tag, &allocator);
     if (rc < 0 && tls != NULL) tls_transport_free(tls);
     if (member == NULL) return rc; /* the host makes its turns */
-    if (rc < 0) wire->ops->release(wire->self);
-    else loop_join(loop, member, *session);
-    return rc;
+    if (rc < 0) {
+        wire->ops->release(wire->self);
+        return rc;
+    }
+    loop_join(loop, member, *session);
+    (*session)->loop = loop;
+    return 0;
 }
 
 int cqlua_session_open(struct cqlua_session **session, const struct cqlua_options *options, struct cqlua_loop *loop,

@@ -150,7 +150,10 @@ static void on_ready(struct loop_watch *ready, int events, int64_t now_us)
         end(pipe, "the kernel watches the socket no more", now_us);
         return;
     }
-    for (int reads = 0; reads < READS_MAX && reading == READ_ON; reads++) reading = read_once(pipe, now_us);
+    for (int reads = 0; reads < READS_MAX && reading == READ_ON; reads++) {
+        if (reads > 0 && loop_gives_way(pipe->owner->loop, ready, CQLUA_READ)) break;
+        reading = read_once(pipe, now_us);
+    }
     if (reading == READ_GONE || !(events & ready->events & CQLUA_WRITE)) return;
     (void)watch(pipe, CQLUA_READ);
     cqlua_link_writable(pipe->session_link, now_us);

@@ -12,6 +12,7 @@
 #include "io/reason.h"
 #include "io/tls_filter.h"
 #include "io/tls_peer.h"
+#include "io/tls_reason.h"
 #include "session/session.h"
 
 /* --- PEM ------------------------------------------------------------------------------------------------------------------- */
@@ -22,9 +23,14 @@ struct pem {
     const char *path, *text;
 };
 
+static int out_of_memory(struct failure *failure)
+{
+    failure_set(failure, CQLUA_ENO_MEMORY, "out of memory");
+    return failure->code;
+}
+
 static int refuse(struct failure *failure, const struct pem *pem, const char *why)
 {
-    ERR_clear_error();
     if (pem->path != NULL) failure_set(failure, CQLUA_EMISUSE, "tls.%s_file '%.200s' %s", pem->option, pem->path, why);
     else failure_set(failure, CQLUA_EMISUSE, "tls.%s %s", pem->option, why);
     return failure->code;
@@ -37,7 +43,8 @@ static BIO *open_pem(const struct pem *pem, struct failure *failure)
     BIO *bio = pem->path != NULL ? BIO_new_file(pem->path, "r") : BIO_new_mem_buf(pem->text, -1);
     if (bio != NULL) return bio;
     snprintf(why, sizeof why, "cannot be read: %s", reason_of(errno));
-    refuse(failure, pem, why);
+    if (errno == ENOMEM) out_of_memory(failure);
+    else refuse(failure, pem, why);
     return NULL;
 }
 
@@ -56,7 +63,8 @@ static int read_certificates(SSL_CTX *ssl, const struct pem *pem, int (*take)(SS
     const char *said = ERR_reason_error_string(ERR_peek_last_error());
     bool is_at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
     char why[160];
-    snprintf(why, sizeof why, "cannot be used: %s", said != NULL ? said : "it is broken");
+    if (said == NULL) return out_of_memory(failure); /* every other reason is told */
+    snprintf(why, sizeof why, "cannot be used: %s", said);
     if (taken != 1 || !is_at_end) return refuse(failure, pem, why);
     if (count == 0) return refuse(failure, pem, "has no certificate in PEM (-----BEGIN CERTIFICATE-----)");
     ERR_clear_error();
@@ -210,16 +218,17 @@ static int copy_server_name(struct tls_context *context, const char *name)
 
 static int fill(struct tls_context *context, const struct cqlua_options *options, struct failure *failure)
 {
+    ERR_clear_error();
     context->ssl = SSL_CTX_new(TLS_client_method());
     context->bio = tls_filter_bio();
     if (context->ssl == NULL || context->bio == NULL || !copy_server_name(context, options->tls_server_name) ||
         !configure(context, options))
-        failure_set(failure, CQLUA_ENO_MEMORY, "out of memory");
+        out_of_memory(failure);
     if (failure->code == 0) load_authorities(context->ssl, options, failure);
     if (failure->code == 0) load_certificate(context->ssl, options, failure);
     if (failure->code == 0) open_keylog(context, options->tls_debug_keylog_file, failure);
-    ERR_clear_error();
-    return failure->code;
+    bool is_memory = tls_reason_is_memory();
+    return failure->code != 0 && is_memory ? out_of_memory(failure) : failure->code; /* not what was told first */
 }
 
 struct tls_context *tls_context_new(const struct cqlua_options *options, const struct cqlua_allocator *allocator,
@@ -229,7 +238,7 @@ struct tls_context *tls_context_new(const struct cqlua_options *options, const s
     struct tls_context *context = memory_begin(allocator, sizeof *context, &memory);
     *failure = (struct failure){.server_code = -1};
     if (context == NULL) {
-        failure_set(failure, CQLUA_ENO_MEMORY, "out of memory");
+        out_of_memory(failure);
         return NULL;
     }
     context->memory = memory;

@@ -161,14 +161,20 @@ static void say_error(unsigned long error, char *text, size_t size)
     else snprintf(text, size, "TLS failed: %s", said != NULL ? said : "for an unknown reason");
 }
 
+bool tls_reason_is_memory(void)
+{
+    bool is_memory = false;
+    for (unsigned long error; (error = ERR_get_error()) != 0;) is_memory |= ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE;
+    return is_memory;
+}
+
 int tls_reason_failure(const struct tls_peer *peer, char *text, size_t size)
 {
     unsigned long error = ERR_peek_last_error();
     const char *said = ERR_reason_error_string(error);
     int reason = ERR_GET_REASON(error);
     bool is_alert = ERR_GET_LIB(error) == ERR_LIB_SSL && reason > SSL_AD_REASON_OFFSET && reason < SSL_AD_REASON_OFFSET + 256;
-    ERR_clear_error();
-    if (reason == ERR_R_MALLOC_FAILURE) {
+    if (tls_reason_is_memory()) {
         snprintf(text, size, "out of memory");
         return CQLUA_ECONNECT_FAILED;
     }

@@ -140,11 +140,12 @@ static enum retry retry_of(enum cqlua_retry answer, const struct request *reques
     return (enum retry)request->asked_retry;
 }
 
-/* Without memory for the question, the default holds. */
+/* Without memory for the question, or anybody to hear it, the default holds. */
 static void ask_retry(struct cqlua_session *session, struct request *request)
 {
     struct call *call = container_of(request, struct call, request);
-    struct cqlua_asked *asked = asked_new(session, CQLUA_ASK_RETRY, call->completion.public.tag, request->node);
+    struct cqlua_asked *asked = NULL;
+    if (!call->queue->is_freed) asked = asked_new(session, CQLUA_ASK_RETRY, call->completion.public.tag, request->node);
     struct cqlua_error *error = asked == NULL ? NULL : error_copy(session->memory, request->asked);
     if (error == NULL || error_is_constant(error)) {
         asked_free(asked);

@@ -64,6 +64,7 @@ static struct call *find(struct cqlua_session *session, int64_t id)
 static void free_call(struct call *call)
 {
     struct cqlua_session *session = call->session;
+    queue_unref(call->queue);
     for (uint16_t i = 0; i < call->request.batch_prepared_count; i++) cqlua_prepared_unref(call->request.batch[i]);
     request_dispose(&call->request);
     text_unref(call->former);
@@ -90,6 +91,7 @@ struct call *call_new(struct cqlua_session *session, enum request_kind kind, str
     call->completion.arg = NULL;
     call->session = session;
     call->queue = queue;
+    queue->refs++;
     call->inputs = NULL;
     call->inputs_size = 0;
     call->former = NULL;

@@ -22,6 +22,7 @@ static void fill_defaults(struct cqlua_options *options)
     if (options->consistency == 0) options->consistency = CQLUA_LOCAL_QUORUM;
     if (options->max_frame_bytes == 0) options->max_frame_bytes = DEFAULT_FRAME_BYTES;
     if (options->max_result_bytes == 0) options->max_result_bytes = options->max_frame_bytes;
+    if (options->max_memory_bytes == 0) options->max_memory_bytes = (int64_t)DEFAULT_MEMORY_MIB << 20;
     fill(&options->connect_timeout_ms, DEFAULT_CONNECT_TIMEOUT);
     fill(&options->request_timeout_ms, DEFAULT_REQUEST_TIMEOUT);
     fill(&options->heartbeat_interval_ms, DEFAULT_HEARTBEAT_INTERVAL);
@@ -64,6 +65,7 @@ static int check_ranges(const struct cqlua_options *o, struct failure *failure)
         {"max_prepared", o->max_prepared, 1, INT32_MAX},
         {"max_frame_bytes", o->max_frame_bytes, 1024, INT32_MAX},
         {"max_result_bytes", o->max_result_bytes, 1024, INT32_MAX},
+        {"max_memory_bytes", o->max_memory_bytes, 1 << 20, INT64_C(1) << 50},
         {"page_size", o->page_size, 1, INT32_MAX},
         {"consistency", o->consistency, CQLUA_ANY, CQLUA_LOCAL_ONE},
         {"log_level", o->log_level, CQLUA_LOG_NONE, CQLUA_LOG_DEBUG},

@@ -8,6 +8,8 @@ void queue_init(struct cqlua_queue *queue, struct memory *memory)
 {
     queue->memory = memory;
     queue->length = 0;
+    queue->refs = 1;
+    queue->is_freed = false;
     list_init(&queue->completions);
 }
 
@@ -19,13 +21,19 @@ struct cqlua_queue *cqlua_queue_new(const struct cqlua_allocator *allocator)
     return queue;
 }
 
+void queue_unref(struct cqlua_queue *queue)
+{
+    if (--queue->refs == 0) memory_end(queue->memory, queue, sizeof *queue);
+}
+
 /* Completions that nobody took are released. */
 void cqlua_queue_free(struct cqlua_queue *queue)
 {
     if (queue == NULL) return;
     struct cqlua_completion completion;
+    queue->is_freed = true;
     while (cqlua_take(queue, &completion, 1) == 1) cqlua_completions_release(&completion, 1);
-    memory_end(queue->memory, queue, sizeof *queue);
+    queue_unref(queue);
 }
 
 size_t cqlua_queue_length(const struct cqlua_queue *queue)

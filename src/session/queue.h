@@ -22,10 +22,13 @@ struct completion {
     void *arg;
 };
 
+/* It outlives cqlua_queue_free until the last request that names it has ended. */
 struct cqlua_queue {
     struct memory *memory;
     struct list completions;
     size_t length;
+    uint32_t refs; /* the user's one, and one for each call and session that pushes to it */
+    bool is_freed; /* by its user: nobody takes from it any more */
 };
 
 static inline void completion_init(struct completion *completion)
@@ -34,6 +37,7 @@ static inline void completion_init(struct completion *completion)
     list_init(&completion->fresh);
 }
 void queue_init(struct cqlua_queue *queue, struct memory *memory);
+void queue_unref(struct cqlua_queue *queue);
 void queue_push(struct cqlua_queue *queue, struct completion *completion);
 /* The oldest, taken out; NULL if empty. What it holds is the caller's. */
 struct completion *queue_take(struct cqlua_queue *queue);

@@ -89,6 +89,7 @@ static void configure_connections(struct cqlua_session *session)
     config->heartbeat_timeout_us = (int64_t)options->heartbeat_timeout_ms * 1000;
     config->max_frame = config->max_result = (size_t)options->max_frame_bytes;
     if (options->max_result_bytes < options->max_frame_bytes) config->max_result = (size_t)options->max_result_bytes;
+    config->max_held = options->max_memory_bytes < (int64_t)(SIZE_MAX / 2) ? (size_t)options->max_memory_bytes : SIZE_MAX / 2;
     config->max_in_flight = (uint32_t)options->max_in_flight;
     config->username = text_slice(session->username);
     config->password = session->password == NULL ? slice("", 0) : text_slice(session->password);
@@ -169,6 +170,7 @@ static void free_texts(struct cqlua_session *session)
 static void destroy(struct cqlua_session *session)
 {
     struct memory *memory = session->memory;
+    queue_unref(session->opener);
     memory_free(memory, session->slots, session->slots_count * sizeof *session->slots);
     for (struct cqlua_log *record; (record = log_take(&session->cluster.log)) != NULL;) log_record_free(record);
     memory_end(memory, session, sizeof *session);
@@ -214,6 +216,7 @@ int session_open(struct cqlua_session **opened, const struct cqlua_options *opti
     if (session == NULL) return CQLUA_ENO_MEMORY;
     session->options = resolved;
     session->opener = queue != NULL ? queue : &session->callbacks;
+    session->opener->refs++;
     init_completion(session, &session->opened, CQLUA_OPENED, tag);
     init_completion(session, &session->closed, CQLUA_CLOSED, tag);
     session_log_init(session, tag);
@@ -244,7 +247,7 @@ void session_push(struct cqlua_session *session, struct cqlua_queue *queue, stru
     completion->turn = session->turn;
     session->completions++;
     if (completion->public.result != NULL) list_append(&session->fresh, &completion->fresh);
-    queue_push(queue, completion);
+    queue_push(queue->is_freed ? &session->callbacks : queue, completion); /* which calls nobody, and releases it */
 }
 
 /* Tells once whether the session came up. */
@@ -380,7 +383,9 @@ static void call_back(const struct completion *completion)
     case CQLUA_EVENT:
         if (completion->fn.event != NULL) completion->fn.event(completion->arg, public->event);
         break;
-    case CQLUA_LOG: completion->fn.log(completion->arg, public->log); break;
+    case CQLUA_LOG:
+        if (completion->fn.log != NULL) completion->fn.log(completion->arg, public->log);
+        break;
     case CQLUA_CLOSED:
     case CQLUA_ASK: break;
     }
@@ -431,10 +436,27 @@ void session_unref(struct cqlua_session *session)
     if (--session->refs == 0) destroy(session);
 }
 
+struct cqlua_session *cqlua_session_ref(struct cqlua_session *session)
+{
+    session->refs++;
+    return session;
+}
+
+void cqlua_session_unref(struct cqlua_session *session)
+{
+    if (session != NULL) session_unref(session);
+}
+
+struct cqlua_loop *cqlua_session_loop(const struct cqlua_session *session)
+{
+    return session->loop;
+}
+
 void cqlua_session_free(struct cqlua_session *session)
 {
     if (session == NULL || session->is_freed) return;
     session->is_freed = true;
+    session->loop = NULL;
     finish_close(session);
     while (cqlua_session_dispatch(session, INT32_MAX) > 0) continue;
     const struct cqlua_transport transport = session->cluster.transport;

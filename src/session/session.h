@@ -34,7 +34,8 @@ struct call_slot {
 
 struct cqlua_session {
     struct memory *memory;
-    uint32_t refs; /* the user's one, and one for each call */
+    uint32_t refs;           /* the user's one, those that the user has added, and one for each call */
+    struct cqlua_loop *loop; /* that makes its turns; NULL: the host does, or it was freed */
     struct cluster cluster;
     struct cqlua_options options; /* defaults filled in; its strings are not valid */
     struct text *username, *password, *authenticators, *sasl_classes, *application_name, *application_version, *client_id;

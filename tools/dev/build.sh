@@ -1,4 +1,4 @@
-# ./dev build, run, env: the development build in build/ (build-asan/ with the sanitizers).
+# ./dev build, run, env: the development build in build/ (build-asan/, build-tsan/ with sanitizers).
 
 configure() { # FOLDER OPTION...
     [ -f "$1/build.ninja" ] || cmake -S "$root" -B "$1" -G Ninja "${@:2}"
@@ -15,8 +15,11 @@ dev_build() {
     if [ "${1:-}" = --sanitize ]; then
         folder=$root/build-asan options=-DCQLUA_SANITIZE=ON label="build with sanitizers"
         shift
+    elif [ "${1:-}" = --sanitize-threads ]; then
+        folder=$root/build-tsan options=-DCQLUA_SANITIZE_THREADS=ON label="build with ThreadSanitizer"
+        shift
     fi
-    case ${1:-} in --*) die "build: unknown option '$1'; there is --sanitize" ;; esac
+    case ${1:-} in --*) die "build: unknown option '$1'; there are --sanitize, --sanitize-threads" ;; esac
     have cmake && have ninja || die "cmake or ninja is missing: ./dev setup"
     step "$label" build_into "$folder" "$options" "$@"
 }

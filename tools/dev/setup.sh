@@ -1,7 +1,8 @@
 # ./dev setup: the Debian packages that are missing, and no others.
-packages=(gcc libc6-dev cmake ninja-build pkg-config luajit2 libluajit2-5.1-dev libev-dev libssl-dev zlib1g-dev liblz4-dev
-    libc-ares-dev libcmocka-dev lua-busted lua-check lua5.3 liblua5.3-dev lua5.4 liblua5.4-dev
-    clang-format clang-tidy cppcheck openssl)
+packages=(gcc g++ libc6-dev cmake ninja-build pkg-config luajit2 libluajit2-5.1-dev libev-dev libssl-dev zlib1g-dev
+    liblz4-dev libc-ares-dev libcmocka-dev lua-busted lua-check lua5.3 liblua5.3-dev lua5.4 liblua5.4-dev
+    clang-format clang-tidy cppcheck openssl
+    libuv1-dev lua-luv lua-cqueues)
 
 # The major version of the java on PATH ("17"), 0 if there is none.
 java_major() {

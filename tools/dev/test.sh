@@ -39,8 +39,10 @@ say_what_is_skipped() {
     [ -d "$interop_home/simulacron" ] || echo "skipped: Simulacron: no JDK, or its jars could not be fetched"
     [ -f "$interop_home/toxiproxy" ] || echo "skipped: faults of the network by toxiproxy: no Go, or it could not be built"
     [ -f "$interop_home/python/complete" ] || echo "skipped: values exchanged with the Python driver: it could not be fetched"
+    have_i386 || echo "skipped: the specs on 32 bits: gcc-multilib or Debian's i386 libraries could not be had"
     echo "skipped: fuzzing beyond the kept inputs: ./dev fuzz"
-    echo "skipped: hosts other than nginx: not there yet"
+    luajit -e 'assert(tonumber(require("copas")._VERSION:match "%d+") >= 4)' 2>/dev/null ||
+        echo "skipped: the host copas: copas 4 or later is not installed (Debian has 1.2.0; luarocks install copas)"
 }
 
 # The specs of authentication, against a node of their own that asks for a password.
@@ -76,13 +78,23 @@ test_cluster() {
     return $status
 }
 
+# Sessions in several threads, under ThreadSanitizer.
+test_threads() {
+    dev_build --sanitize-threads hosts_threads && run_ctest build-tsan -R '^hosts\.threads$'
+}
+
 test_all() {
     local status=0
+    test_threads || status=1
     test_auth || status=1
     test_tls || status=1
     test_cluster || status=1
     dev_build --sanitize || return 1
     run_ctest build-asan -LE check || status=1
+    if fetch_i386; then
+        dev_build_i386 || return 1
+        run_ctest build-i386 -LE 'all|check|interop' || status=1
+    fi
     return $status
 }
 
@@ -109,6 +121,11 @@ dev_test() {
 }
 
 dev_bench() {
+    if [ "${1:-}" = hosts ]; then
+        dev_build
+        bench/hosts "${@:2}"
+        return
+    fi
     local workload workloads='read write page fanout'
     for workload in "$@"; do
         [[ " $workloads " == *" $workload "* ]] || die "bench: unknown workload '$workload'; there are: $workloads"

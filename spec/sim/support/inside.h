@@ -18,8 +18,6 @@ struct sim_event {
 };
 struct sim_event *sim_event_new(struct sim *sim, int64_t time_us, sim_event_fn *happen, void *about, size_t size);
 sim_event_fn sim_answer_lookup;
-/* Bytes have arrived at the server. */
-void sim_node_received(struct sim_pipe *pipe, const uint8_t *bytes, size_t len);
 void sim_call_release(struct sim_call *call);
 /* The call whose token it is; NULL: none. */
 struct sim_call *sim_call_of_token(struct sim *sim, const char *token);

@@ -152,8 +152,9 @@ static int op_connect(void *self, struct cqlua_link *link, const struct cqlua_ad
 static void happen_to_node(struct sim *sim, struct sim_event *event)
 {
     struct sim_pipe *pipe = event->about;
-    (void)sim;
-    if (!pipe->is_cut) sim_node_received(pipe, event->bytes, event->size);
+    if (pipe->is_cut) return;
+    if (sim->wire != NULL) sim->wire->received(pipe, event->bytes, event->size);
+    else sim_node_received(pipe, event->bytes, event->size);
 }
 
 static int64_t later(int64_t *last_us, int64_t time_us)
@@ -239,12 +240,19 @@ static void happen_to_client(struct sim *sim, struct sim_event *event)
     }
 }
 
-void sim_pipe_send(struct sim_pipe *pipe, const void *bytes, size_t len)
+void sim_pipe_put(struct sim_pipe *pipe, const void *bytes, size_t len)
 {
     struct sim *sim = pipe->node->sim;
     if (pipe->is_cut || pipe->is_closed) return;
     int64_t arrival_us = later(&pipe->to_client_us, sim->now_us + sim->network_us);
     memcpy(sim_event_new(sim, arrival_us, happen_to_client, pipe, len)->bytes, bytes, len);
+}
+
+void sim_pipe_send(struct sim_pipe *pipe, const void *bytes, size_t len)
+{
+    const struct sim_wire *wire = pipe->node->sim->wire;
+    if (wire != NULL) wire->send(pipe, bytes, len);
+    else sim_pipe_put(pipe, bytes, len);
 }
 
 static void happen_lost(struct sim *sim, struct sim_event *event)
@@ -422,6 +430,7 @@ static void free_pipes(struct sim *sim)
     for (struct sim_pipe *pipe; (pipe = sim->pipes) != NULL;) {
         sim->pipes = pipe->next;
         if (!pipe->is_closed) fail_msg("a pipe was left open");
+        if (pipe->wire != NULL) sim->wire->free(pipe);
         buffer_dispose(&pipe->input);
         buffer_dispose(&pipe->whole);
         free(pipe);

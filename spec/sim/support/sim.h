@@ -34,6 +34,7 @@ enum {
 };
 
 struct sim;
+struct sim_pipe;
 
 /* A node: knobs, and what it has seen. */
 struct sim_node {
@@ -71,6 +72,13 @@ struct sim_node {
     bool knows[SIM_STATEMENTS]; /* by sim->statements: prepared statements */
 };
 
+/* What nodes have between their pipes and the protocol: TLS. */
+struct sim_wire {
+    void (*received)(struct sim_pipe *pipe, const void *bytes, size_t len); /* passes on with sim_node_received */
+    void (*send)(struct sim_pipe *pipe, const void *bytes, size_t len);     /* with sim_pipe_put */
+    void (*free)(struct sim_pipe *pipe);
+};
+
 /* One connection, as the transport and the server see it. */
 struct sim_pipe {
     struct sim_pipe *next; /* in sim->pipes */
@@ -87,6 +95,7 @@ struct sim_pipe {
     bool is_registered; /* events go there */
     uint8_t version;    /* of the protocol */
     char keyspace[64];  /* of this connection; "": none */
+    void *wire;         /* sim->wire's own */
 };
 
 /* A message that a node executes. */
@@ -173,7 +182,8 @@ struct sim {
     /* What a spec wants to be done instead of the usual: true if it did it. */
     bool (*hook)(struct sim_message *message);
     void *hook_arg;
-    uint64_t executed; /* messages that were executed */
+    const struct sim_wire *wire; /* NULL: pipes carry the protocol's bytes */
+    uint64_t executed;           /* messages that were executed */
 };
 
 /* --- the life of a simulation ---------------------------------------------------------------------------------------------- */
@@ -230,7 +240,9 @@ int sim_logged(const struct sim *sim, const char *part);
 
 void sim_pipe_cut(struct sim_pipe *pipe, const char *reason); /* the server closes it: the client hears of it in order */
 void sim_pipe_send(struct sim_pipe *pipe, const void *bytes, size_t len);
-struct sim_pipe *sim_pipe_of(struct sim *sim, int node); /* the newest that is open; NULL: none */
+void sim_pipe_put(struct sim_pipe *pipe, const void *bytes, size_t len);         /* as they are, whatever sim->wire is */
+void sim_node_received(struct sim_pipe *pipe, const uint8_t *bytes, size_t len); /* bytes of the protocol are with the node */
+struct sim_pipe *sim_pipe_of(struct sim *sim, int node);                         /* the newest that is open; NULL: none */
 int sim_pipes_open(struct sim *sim);
 void sim_node_forget(struct sim_node *node); /* prepared statements */
 void sim_node_cut(struct sim_node *node, const char *reason);

@@ -1,10 +1,12 @@
-/* The turn-key loop: an ev_loop made for it alone, driven through the same public adapter that users have, which
- * proves it. It is never libev's default loop: so no signal or child handler is installed. libev has one allocator
- * for the process (ev_set_allocator), which is left alone: its memory comes from malloc. */
+/* The loop that Lua's own host runs on: an ev_loop made for it alone, driven through the same public adapter that users have,
+ * which proves it. It is never libev's default loop: so no signal or child handler is installed. libev has one allocator for the
+ * process (ev_set_allocator), which is left alone: its memory comes from malloc. */
 #include <ev.h>
 
 #include <cqlua/libev.h>
 #include <stdbool.h>
+
+#include "libev_loop.h"
 
 static void on_limit(struct ev_loop *ev, ev_timer *limit, int revents)
 {
@@ -42,7 +44,7 @@ static void free_own(void *arg)
     ev_loop_destroy(ev);
 }
 
-struct cqlua_loop *cqlua_loop_new(void)
+struct cqlua_loop *bind_libev_loop(void)
 {
     struct ev_loop *ev = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
     if (ev == NULL) return NULL;
