@@ -227,3 +227,8 @@ if(have_library)
     cqlua_compile_options(bench_c)
   endif()
 endif()
+
+# A node that answers with what it was asked, for the nginx specs and bench/nginx.
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  add_executable(bench_echo bench/nginx/echo.c)
+endif()

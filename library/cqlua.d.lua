@@ -761,6 +761,22 @@ function cqlua.timeuuid(milliseconds) end
 ---@return cqlua.error?
 function cqlua.timeuuid_ms(uuid) end
 
+-- cqlua.host.nginx: nginx with its Lua module (docs/hosts/nginx.md) ---------------------------------
+
+---@class cqlua.host.nginx
+local nginx = {}
+
+---With options, in init_worker_by_lua or a timer: opens a session of this worker. Without: gives it, in any phase. Does not wait.
+---@param name string
+---@param options cqlua.options.connect?
+---@return cqlua.session?
+---@return cqlua.error?
+function nginx.session(name, options) end
+
+---Requests by outcome, connections and nodes as Prometheus' text: of all workers with `lua_shared_dict cqlua 1m;`.
+---@return string
+function nginx.prometheus() end
+
 -- cqlua.testing: tests without a cluster (docs/testing.md) ---------------------------------------
 
 ---@class cqlua.testing

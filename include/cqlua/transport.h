@@ -81,6 +81,19 @@ CQLUA_EXPORT uint64_t cqlua_session_completions(const struct cqlua_session *sess
 /* Calls the callbacks of what has completed (the loop's turn does it): gives how many. */
 CQLUA_EXPORT int cqlua_session_dispatch(struct cqlua_session *session, int max);
 
+/* --- names, for a host that has no resolver -------------------------------------------------------------------------------- */
+
+/* The system's resolver (resolv.conf, hosts) without a thread, on a loop whose steps the host makes: from within one,
+ * cqlua_lookup_done is called. NULL: out of memory. Free it before the loop, and after the sessions that asked. */
+struct cqlua_names;
+CQLUA_EXPORT struct cqlua_names *cqlua_names_new(struct cqlua_loop *loop);
+CQLUA_EXPORT void cqlua_names_free(struct cqlua_names *names); /* nobody is told; NULL is harmless */
+/* What the operations `resolve` and `forget` are to do: 0 or a negative code. */
+CQLUA_EXPORT int cqlua_names_ask(struct cqlua_names *names, struct cqlua_lookup *lookup, const char *name);
+CQLUA_EXPORT void cqlua_names_forget(struct cqlua_names *names, struct cqlua_lookup *lookup);
+/* 1 while a question is open: the loop wants steps. */
+CQLUA_EXPORT int cqlua_names_waiting(const struct cqlua_names *names);
+
 #ifdef __cplusplus
 }
 #endif

@@ -26,7 +26,8 @@ struct bind_state {
     int int64_make; /* function() -> the number in `box` as int64_t cdata; LuaJIT only */
     int empty_shape;
     int nearest; /* function(name, candidates) -> the candidate that is nearest, or nil */
-    const void *loop_type, *queue_type, *session_type, *prepared_type, *call_type, *statement_type, *page_type, *pump_type;
+    const void *loop_type, *queue_type, *session_type, *prepared_type, *call_type, *statement_type, *page_type, *pump_type,
+        *names_type;
     const void *varint_type, *decimal_type, *duration_type;
     int64_t box;          /* what int64_make reads */
     int64_t last_time;    /* of the last time-based UUID that was asked for without a time; in 100 ns */
@@ -51,6 +52,15 @@ int bind_pump_attach(struct bind_pump *pump, struct cqlua_session *session); /* 
 void bind_pump_detach(struct bind_pump *pump);
 void bind_pump_ref(struct bind_pump *pump);
 void bind_pump_unref(struct bind_pump *pump);
+
+/* Names for a pump's host: see names.c. */
+struct bind_names {
+    struct cqlua_loop *loop;
+    struct cqlua_names *names;
+    int refs;
+};
+struct bind_names *bind_check_names(lua_State *L, int index);
+void bind_names_unref(struct bind_names *names);
 
 /* A statement that may be sent again (for the next page): what it needs lives as long as it does. */
 struct bind_statement {
@@ -249,6 +259,7 @@ void bind_open_statement(lua_State *L);
 void bind_open_page(lua_State *L);
 void bind_open_info(lua_State *L);
 void bind_open_pump(lua_State *L);
+void bind_open_names(lua_State *L);
 void bind_open_batch(lua_State *L);
 void bind_open_whole(lua_State *L);
 void bind_open_number(lua_State *L);

@@ -156,6 +156,17 @@ static int core_wall(lua_State *L)
     return 1;
 }
 
+/* For hosts that drive a pump: seconds of the monotonic clock, and seconds since 1970. */
+static int core_clock(lua_State *L)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    lua_pushnumber(L, (lua_Number)now.tv_sec + (lua_Number)now.tv_nsec / 1e9);
+    timespec_get(&now, TIME_UTC);
+    lua_pushnumber(L, (lua_Number)now.tv_sec + (lua_Number)now.tv_nsec / 1e9);
+    return 2;
+}
+
 /* The consistency levels: number by name. */
 static int core_consistencies(lua_State *L)
 {
@@ -195,6 +206,7 @@ static const luaL_Reg functions[] = {
     {"box", core_box},
     {"pinned", core_pinned},
     {"wall", core_wall},
+    {"clock", core_clock},
     {"object_kind", core_object_kind},
     {"consistencies", core_consistencies},
     {NULL, NULL},
@@ -213,6 +225,7 @@ static int open_all(lua_State *L)
     bind_open_page(L);
     bind_open_info(L);
     bind_open_pump(L);
+    bind_open_names(L);
     bind_open_batch(L);
     bind_open_whole(L);
     bind_open_number(L);

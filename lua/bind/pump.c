@@ -2,13 +2,16 @@
  * A byte pump for hosts that own their sockets: a transport whose operations are kept as records for Lua to take and carry out
  * (resolve, connect, write, close), and functions with which Lua tells what happened. One pump serves one session.
  *
- * Links and lookups are numbers in Lua; a number that is no longer known is ignored, so a late report harms nobody.
+ * Links and lookups are numbers in Lua; a number that is no longer known is ignored, so a late report harms nobody. What a link's
+ * host has taken and not sent yet is bounded: the rest stays with the session, whose own limits then hold.
  */
 #include "bind.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { UNSENT_MAX = 256 * 1024 }; /* bytes of one link that the host may hold */
 
 enum record_kind { RESOLVE, CONNECT, WRITE, CLOSE };
 static const char *const record_names[] = {"resolve", "connect", "write", "close"};
@@ -28,7 +31,9 @@ struct handle {
     struct cqlua_link *link;
     struct cqlua_lookup *lookup;
     struct bind_pump *pump;
+    size_t unsent; /* bytes in WRITE records that the host has not told to be sent */
     uint32_t number;
+    int is_full; /* a write was cut short: the link is told when there is room */
 };
 
 struct bind_pump {
@@ -36,8 +41,10 @@ struct bind_pump {
     struct cqlua_session *session;
     struct record *first, **last;
     struct handle *handles;
+    struct bind_names *names; /* whom lookups were passed on to; NULL: nobody */
     uint32_t numbers;
     int deferred;
+    int is_over; /* its session was freed */
     int refs;
 };
 
@@ -112,6 +119,7 @@ static void pump_forget(void *self, struct cqlua_lookup *lookup)
     struct handle *handle = pump->handles;
     while (handle != NULL && handle->lookup != lookup) handle = handle->next;
     if (handle != NULL) drop_handle(pump, handle);
+    else if (pump->names != NULL) cqlua_names_forget(pump->names->names, lookup);
 }
 
 static int pump_connect(void *self, struct cqlua_link *link, const struct cqlua_address *address, void **pipe)
@@ -129,9 +137,18 @@ static int pump_connect(void *self, struct cqlua_link *link, const struct cqlua_
 
 static int64_t pump_write(void *self, void *pipe, const void *bytes, size_t len)
 {
-    const struct handle *handle = pipe;
-    int rc = add_record(self, WRITE, handle->number, bytes, len, 0);
-    return rc < 0 ? rc : (int64_t)len;
+    struct handle *handle = pipe;
+    size_t room = UNSENT_MAX - handle->unsent;
+    int rc;
+    if (len > room) {
+        handle->is_full = 1;
+        len = room;
+    }
+    if (len == 0) return 0;
+    rc = add_record(self, WRITE, handle->number, bytes, len, 0);
+    if (rc < 0) return rc;
+    handle->unsent += len;
+    return (int64_t)len;
 }
 
 static void pump_close(void *self, void *pipe)
@@ -186,6 +203,7 @@ int bind_pump_attach(struct bind_pump *pump, struct cqlua_session *session)
 void bind_pump_detach(struct bind_pump *pump)
 {
     pump->session = NULL;
+    pump->is_over = 1;
 }
 
 void bind_pump_ref(struct bind_pump *pump)
@@ -198,6 +216,7 @@ void bind_pump_unref(struct bind_pump *pump)
     if (pump == NULL || --pump->refs > 0) return;
     while (pump->first != NULL) drop_first(pump);
     while (pump->handles != NULL) drop_handle(pump, pump->handles);
+    bind_names_unref(pump->names);
     free(pump);
 }
 
@@ -304,6 +323,22 @@ static int pump_received(lua_State *L)
     return 1;
 }
 
+/* pump_sent(pump, number, now, count): so many bytes of the link's writes have left the host. */
+static int pump_sent(lua_State *L)
+{
+    struct bind_pump *pump = check_pump(L);
+    struct handle *handle = find_handle(pump, luaL_checkinteger(L, 2));
+    int64_t now = microseconds(L, 3);
+    size_t count = (size_t)luaL_checkinteger(L, 4);
+    if (handle == NULL) return 0;
+    handle->unsent -= count < handle->unsent ? count : handle->unsent;
+    if (!handle->is_full || handle->unsent > UNSENT_MAX / 2) return 0;
+    handle->is_full = 0;
+    told(pump);
+    cqlua_link_writable(handle->link, now);
+    return 0;
+}
+
 /* pump_lost(pump, number, now, reason) */
 static int pump_lost(lua_State *L)
 {
@@ -346,6 +381,25 @@ static int pump_resolved(lua_State *L)
     return 0;
 }
 
+/* pump_look_up(pump, number, name, names): has the name resolved by `names`, always the same, which tells the session itself:
+ * true, or nothing if it cannot. */
+static int pump_look_up(lua_State *L)
+{
+    struct bind_pump *pump = check_pump(L);
+    struct handle *handle = find_handle(pump, luaL_checkinteger(L, 2));
+    const char *name = luaL_checkstring(L, 3);
+    struct bind_names *names = bind_check_names(L, 4);
+    if (handle == NULL || handle->lookup == NULL) return 0;
+    if (cqlua_names_ask(names->names, handle->lookup, name) < 0) return 0;
+    if (pump->names == NULL) {
+        pump->names = names;
+        names->refs++;
+    }
+    drop_handle(pump, handle);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 /* pump_turn(pump, now, wall): time passes; what was submitted becomes writes. Seconds. */
 static int pump_turn(lua_State *L)
 {
@@ -355,11 +409,16 @@ static int pump_turn(lua_State *L)
     return 0;
 }
 
-/* pump_due(pump): when the next turn is due, in seconds of its clock (0: at once); nil: only when something happens. */
+/* pump_due(pump): when the next turn is due, in seconds of its clock (0: at once); nil: only when something happens; false: never
+ * again, its session was freed. */
 static int pump_due(lua_State *L)
 {
     struct bind_pump *pump = check_pump(L);
     int64_t due = pump->session != NULL ? cqlua_session_due(pump->session) : INT64_MAX;
+    if (pump->is_over) {
+        lua_pushboolean(L, 0);
+        return 1;
+    }
     if (pump->deferred) due = 0;
     if (due == INT64_MAX) return 0;
     lua_pushnumber(L, (lua_Number)due / 1e6);
@@ -368,9 +427,17 @@ static int pump_due(lua_State *L)
 
 static const luaL_Reg metamethods[] = {{"__gc", pump_gc}, {NULL, NULL}};
 static const luaL_Reg functions[] = {
-    {"pump_new", pump_new},           {"pump_next", pump_next}, {"pump_connected", pump_connected},
-    {"pump_received", pump_received}, {"pump_lost", pump_lost}, {"pump_resolved", pump_resolved},
-    {"pump_turn", pump_turn},         {"pump_due", pump_due},   {NULL, NULL},
+    {"pump_new", pump_new},
+    {"pump_next", pump_next},
+    {"pump_connected", pump_connected},
+    {"pump_received", pump_received},
+    {"pump_sent", pump_sent},
+    {"pump_lost", pump_lost},
+    {"pump_resolved", pump_resolved},
+    {"pump_look_up", pump_look_up},
+    {"pump_turn", pump_turn},
+    {"pump_due", pump_due},
+    {NULL, NULL},
 };
 
 void bind_open_pump(lua_State *L)

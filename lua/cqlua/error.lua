@@ -41,7 +41,8 @@ local own = getinfo and getinfo(1, "S").source:match("^(@.*[/\\])[^/\\]*$") or "
 function M.where()
   local level, frame = 2, getinfo and getinfo(2, "Sl")
   while frame do
-    local is_own = frame.source:sub(1, #own) == own and frame.source:find("[/\\]", #own + 1) == nil
+    local inside = frame.source:sub(1, #own) == own and frame.source:sub(#own + 1)
+    local is_own = inside and (not inside:find "[/\\]" or inside:find "^host[/\\]")
     if not is_own and frame.currentline > 0 then return frame.short_src .. ":" .. frame.currentline end
     level = level + 1
     frame = getinfo(level, "Sl")

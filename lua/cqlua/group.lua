@@ -11,7 +11,8 @@ local Group = {}
 Group.__index = Group
 
 local function new_group()
-  return setmetatable({ left = 0, ended = nil, err = nil, waiter = task.enter(), members = {} }, Group)
+  local waiter = task.enter()
+  return setmetatable({ left = 0, ended = nil, err = nil, waiter = waiter, tasks = task.group(waiter), members = {} }, Group)
 end
 
 -- The group ends early: how is "raised" or "returned".
@@ -39,7 +40,7 @@ local function member(group, results, key, fn, ...)
 end
 
 local function begin(group, results, key, fn, ...)
-  local started = task.spawn(member, group, results, key, fn, ...)
+  local started = task.spawn_in(group.tasks, member, group, results, key, fn, ...)
   started.must_begin = true -- cancelled or not: `member` counts it out
   group.left = group.left + 1
   group.members[#group.members + 1] = started
@@ -49,6 +50,7 @@ local function wait_all(group)
   local me = group.waiter
   while group.left > 0 do
     task.wait(me)
+    task.tend(group.tasks)
     local err = me.alarm and task.interrupted(me)
     if err then stop(group, "raised", err) end
   end

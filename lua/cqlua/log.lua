@@ -1,4 +1,4 @@
--- Where the records of a session's log go: standard error, or a function of the user's.
+-- Where the records of a session's log go: standard error (or the host's log), or a function of the user's.
 
 local M = {}
 
@@ -13,8 +13,13 @@ local function line(record)
   return ("%s cqlua %s: %s%s%s"):format(time, record.level, about, record.message, left_out)
 end
 
-local function to_stderr(record)
+-- What keeps the lines of records: a host with a log of its own sets another.
+function M.write(_, record)
   io.stderr:write(line(record), "\n")
+end
+
+local function write(record)
+  return M.write(record.level, record)
 end
 
 -- Whether it can be the option `log`.
@@ -30,7 +35,7 @@ function M.choose(value)
   if given == "none" then return nil, false end
   local level = LEVELS[given] and given or type(value) == "string" and value
   if type(value) == "function" then return level or "info", value end
-  return level or "warn", to_stderr
+  return level or "warn", write
 end
 
 return M

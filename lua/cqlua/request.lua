@@ -15,7 +15,9 @@ local types = require "cqlua.types"
 local take = core.take
 local interrupted, is_spent, wait, wake = task.interrupted, task.is_spent, task.wait, task.wake
 
-local M = {}
+local M = {
+  ended = { ok = 0 }, -- requests that have ended, by outcome: "ok", or the error's name
+}
 
 local queue = core.queue_new()
 local out = {} -- what take fills: tag, value, error of each completion
@@ -51,11 +53,19 @@ local function postpone(who, value, err)
   later_count = later_count + 3
 end
 
+local ended = M.ended
+
+local function count_end(err, has_failed)
+  local outcome = has_failed and err.name or "ok"
+  ended[outcome] = (ended[outcome] or 0) + 1
+end
+
 -- What acts on its answer may submit anew, with a tag that was just taken: only when all of the batch know theirs.
 local function deliver(tag, value, err)
   local cell = pending[tag]
   pending[tag] = false
   retries[tag] = nil
+  count_end(err, value == nil)
   if not cell then return drop(value, err) end
   if cell.on_answer then return postpone(cell, value, err) end
   cell.value, cell.err = value, err
@@ -83,7 +93,7 @@ local function give_room(count)
     local waiter = room[room_first]
     room[room_first] = nil
     room_first = room_first + 1
-    if not waiter.is_gone then
+    if not waiter.is_gone and not task.is_killed(waiter.task) then
       count = count - 1
       waiter.has_room = true
       wake(waiter.task)

@@ -640,6 +640,7 @@ function methods:_on_event(value, err)
     return
   end
   if value == "closed" then self._ended = true else self._opened = err or true end
+  if value ~= "closed" and self._on_opened then self._on_opened(self, err) end
   local waiters = self._waiters
   self._waiters = {}
   for index = 1, #waiters do task.wake(waiters[index]) end
@@ -687,6 +688,7 @@ local function new(checked)
     _texts_count = 0,
     _is_lent = false, -- a C program's: its events and its end are that program's
     _opened = false, -- true, or the error
+    _on_opened = false,
     _ended = false,
     _waiters = {},
     _listeners = {},
@@ -703,19 +705,42 @@ local function new(checked)
   }, Session)
 end
 
--- Opens a session from checked options, without waiting: nil, err if an option is refused.
-function M.open(checked)
-  local self = new(checked)
+-- Opens it from checked options, without waiting: true, or nil, err.
+local function start(self, checked)
   local level
   level, self._log = log.choose(checked.log)
   local host = task.host()
-  local drive = host.pump and host.pump() or host.loop()
+  local drive = host.pump and host.pump(self) or host.loop()
   local handle, serial = core.session_open(drive, request.queue, core_options(checked, level))
   if not handle and serial.name == "misuse" then errors.misuse("connect: %s", serial.message) end
   if not handle then return nil, serial end
   self._core = handle
   request.add_session(serial, self)
+  task.submitted()
+  return true
+end
+
+-- Opens a session from checked options, without waiting: nil, err if an option is refused. `on_opened(session, err)`, if
+-- given, hears of it once it has connected, or could not; it must not wait.
+function M.open(checked, on_opened)
+  local self = new(checked)
+  self._on_opened = on_opened or false
+  local ok, err = start(self, checked)
+  if not ok then return nil, err end
   return self
+end
+
+-- Opens a session that could not connect, or has closed, anew: the same session to those who hold it. true, or nil, err.
+function M.reopen(self, checked)
+  core.session_free(self._core)
+  self.closed, self._opened, self._ended = false, false, false
+  self._texts, self._texts_count = {}, 0
+  return start(self, checked)
+end
+
+-- Ends it at once: what is in flight gets `closed`. Does not wait, unlike session:close().
+function M.stop(self)
+  core.session_close(self._core, 0)
 end
 
 local NO_LOOP = "adopt: the sessions of one Lua state share one loop, and others run on its own: adopt before cqlua.connect"

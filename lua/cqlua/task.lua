@@ -13,9 +13,17 @@
 --   drive(seconds)     what cqlua.step does; or nil and why not
 --   adopt(handle)      goes on with the loop of an adopted session; false: it cannot
 -- A host whose threads are its own also has
---   start(body, task)  runs body(task) in a new thread, soon
+--   start(body, task, group)  runs body(task) in a new coroutine of its own, soon or at once
+-- and, if coroutines that are no tasks may wait, one of
 --   may_wait()         whether a coroutine that is no task, and runs now, is resumed by the host and may wait; else it is
 --                      code that the host did not start (a generator), whose yield would go astray
+--   admit()            raises where the code that runs now cannot wait; everywhere else any coroutine can. Such a host holds its
+--                      coroutines itself, and may kill or reuse them
+-- A host that may kill a coroutine that waits, none of whose code runs then, also has
+--   is_killed(waiter)  whether the waiter's coroutine is gone
+-- One for which the tasks that a waiter starts and waits for may be cheaper than others has
+--   group(waiter)      which is what it starts them with, and
+--   tend(group)        which is told whenever the waiter was woken
 --
 -- This file knows nothing of sessions: what brings answers registers a source, which each turn drains.
 
@@ -34,7 +42,7 @@ local M = {}
 
 local host
 local timers = timer.new()
-local tasks = {} -- by coroutine; also what holds every waiting coroutine
+local tasks = {} -- by coroutine; also what holds every waiting coroutine, unless the host does
 local active -- the task whose code runs now, nil while the scheduler runs
 local sources = {}
 local unjoined = {} -- failed tasks that nobody joined, with the timer of their report
@@ -69,6 +77,7 @@ function M.attach(candidate)
   check_host(candidate)
   if next(tasks) or root.waiting then errors.misuse("attach: tasks are running on host '%s' already", host.name) end
   host = candidate
+  setmetatable(tasks, host.admit and { __mode = "kv" } or nil) -- the host holds them; what it kills leaves no trace
 end
 
 -- The host; `ev` unless another was attached.
@@ -130,15 +139,34 @@ M.is_spent = is_spent
 local FOREIGN = "cqlua cannot wait in a coroutine that is no task: make a generator with cqlua.wrap, not coroutine.wrap"
 local NO_TASK = "cqlua can wait in a task only, and this code runs in none: start one with cqlua.spawn"
 
+-- Every field that a waiting task uses is named here, so that the table never grows.
+local function new(fn, args)
+  local task = { co = false, fn = fn, args = args, awake = false, parked = false, alarm = false, value = false, err = false,
+    host = false, group = false }
+  return setmetatable(task, Task)
+end
+
 -- A coroutine of the host's own that waits: a task without a body, for one call or one scope.
 local function guest()
   local co, is_main = running()
   if not co or is_main or not host.may_wait or not host.may_wait() then return nil end
-  return setmetatable({ co = co, awake = false, alarm = false, value = false, err = false, is_guest = true }, Task)
+  local visitor = new(false)
+  visitor.co, visitor.is_guest = co, true
+  return visitor
+end
+
+-- A thread of a host that may use coroutines again: a new task for each wait, so that what comes late for one never meets
+-- another.
+local function thread()
+  host.admit()
+  local task = new(false)
+  task.is_thread = true
+  return task
 end
 
 local function outside()
   M.host()
+  if host.admit then return thread() end
   if active and status(active.co) == "normal" then errors.misuse(FOREIGN) end
   local visitor = guest()
   if visitor then return visitor end
@@ -172,6 +200,11 @@ local function wake(task)
   return host.wake(task)
 end
 M.wake = wake
+
+-- True if the task waited in a coroutine that its host has killed.
+function M.is_killed(task)
+  return host.is_killed ~= nil and host.is_killed(task)
+end
 
 -- The error that the task's waits must raise; nil if none. Only where task.alarm is set.
 local function interrupted(task)
@@ -340,28 +373,34 @@ end
 
 -- Tasks -------------------------------------------------------------------------------------------
 
-local function new(fn, ...)
-  local count = select("#", ...)
-  local args = count > 0 and { n = count, ... } or nil
-  -- Every field that a waiting task uses is named here, so that the table never grows.
-  local task = { co = false, fn = fn, args = args, awake = false, is_parked = false, alarm = false, value = false,
-    err = false }
-  return setmetatable(task, Task)
+-- The tasks that `waiter` is going to start with M.spawn_in and wait for: what the host wants to know of them, or nil.
+function M.group(waiter)
+  return host.group and host.group(waiter)
+end
+
+-- To be called whenever the waiter was woken.
+function M.tend(group)
+  if group then host.tend(group) end
+end
+
+-- Starts fn(...) as a task of the group (nil: of none).
+function M.spawn_in(group, fn, ...)
+  local owner, count = M.host(), select("#", ...)
+  local task = new(fn, count > 0 and { n = count, ... } or nil)
+  if owner.start then
+    owner.start(body, task, group)
+  else
+    task.co, task.parked = create(body), true
+    tasks[task.co] = task
+    owner.wake(task)
+  end
+  return task
 end
 
 -- Starts fn(...) as a task of its own, in the loop's next turn.
 function M.spawn(fn, ...)
   if type(fn) ~= "function" then errors.misuse("spawn: a function expected, got %s", type(fn)) end
-  local owner = M.host()
-  local task = new(fn, ...)
-  if owner.start then
-    owner.start(body, task)
-  else
-    task.co, task.is_parked = create(body), true
-    tasks[task.co] = task
-    owner.wake(task)
-  end
-  return task
+  return M.spawn_in(nil, fn, ...)
 end
 
 local function forget(joiners, task)
@@ -445,6 +484,7 @@ function M.with_timeout(seconds, fn, ...)
   check_seconds(seconds, "with_timeout")
   if type(fn) ~= "function" then errors.misuse("with_timeout: a function expected, got %s", type(fn)) end
   local task = enter()
+  if task.is_thread then return M.spawn(M.with_timeout, seconds, fn, ...):join() end
   local message = ("with_timeout: %g seconds have passed"):format(seconds)
   local scope = { task = task, message = message }
   scope.timer = M.add_timer(seconds, expire, scope)
@@ -456,6 +496,7 @@ end
 function M.shield(fn, ...)
   if type(fn) ~= "function" then errors.misuse("shield: a function expected, got %s", type(fn)) end
   local task = tasks[running()] or outside()
+  if task.is_thread then return fn(...) end -- nothing ends its waits early
   local scope = { shield = true }
   open_scope(task, scope)
   return leave(task, scope, pcall(fn, ...))
@@ -478,7 +519,7 @@ end
 
 function advance(task, generator, ...)
   local outer = task.inner
-  task.inner = generator
+  task.inner = true
   tasks[generator] = task
   return after(task, outer, generator, resume(generator, ...))
 end
@@ -537,8 +578,8 @@ end
 -- raises what it raised. Tasks that are left then are cancelled.
 function M.run(main, ...)
   if type(main) ~= "function" then errors.misuse("run: a function expected, got %s", type(main)) end
-  if active or root.waiting then errors.misuse("run: the loop is running already: use cqlua.spawn") end
   if not M.host().run_until then errors.misuse("run: host '%s' owns the loop: use cqlua.spawn", host.name) end
+  if active or root.waiting then errors.misuse("run: the loop is running already: use cqlua.spawn") end
   local task = M.spawn(main, ...)
   task.joined = true
   task.joiners = { root }

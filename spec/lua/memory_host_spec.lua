@@ -1,4 +1,5 @@
 -- Both seams at once: tasks wait through a second host, and a session's bytes go through the pump, from memory.
+local core = require "cqlua.core"
 local cqlua = require "cqlua"
 local fake_server = require "spec.lua.support.server"
 local memory_host = require "spec.lua.support.memory_host"
@@ -39,6 +40,31 @@ describe("a host that owns its sockets", function()
       assert.is_true(math.abs(host.now() - began - 0.5) < 0.02)
       db:close()
     end)
+  end)
+
+  it("has names resolved by the system's resolver", function()
+    host.names = core.names_new()
+    local nodes = cqlua.run(function()
+      local db = cqlua.assert(cqlua.connect { contact_points = { "localhost" }, discovery = false, protocol_version = 4 })
+      local nodes = db:nodes()
+      db:close()
+      return nodes
+    end)
+    host.names = nil
+    assert.is_true(#nodes >= 1)
+    assert.matches("9042$", nodes[1].address)
+  end)
+
+  it("forgets lookups of a session that is closed", function()
+    host.names = core.names_new()
+    cqlua.run(function()
+      local task = cqlua.spawn(cqlua.connect, { contact_points = { "no.such.name.invalid" }, discovery = false })
+      cqlua.sleep(0)
+      task:cancel()
+      return task:join()
+    end)
+    while core.names_step(host.names) do end -- luacheck: ignore 542
+    host.names = nil
   end)
 
   it("Q2 tells that a node refuses, names it, and what was tried", function()

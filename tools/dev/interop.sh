@@ -8,6 +8,7 @@ have_jdk() { have javac && [ "$(java_major)" -ge 11 ]; }
 packages_of_all() {
     have_jdk || echo openjdk-17-jdk-headless
     python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
+    echo nginx libnginx-mod-http-lua wrk curl # spec/hosts/nginx_spec.lua
     can_compile_i386 || echo gcc-multilib
     echo lua-socket lua-cjson # to drive programs over HTTP
     have luarocks || echo luarocks

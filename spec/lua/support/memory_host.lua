@@ -1,4 +1,5 @@
 -- A host whose sockets are made of memory: no descriptor, no loop, no clock but its own, which jumps to what is due next.
+-- Names are resolved by `host.names`, if it is set (core.names_new()).
 -- `connect(address, port)` gives a peer { receive(bytes) -> replies, due = time of its next reply or nil, output(now) }.
 
 local core = require "cqlua.core"
@@ -28,6 +29,9 @@ return function(connect)
       core.pump_connected(pump, number, host.clock, not peer and reason or nil)
     elseif what == "write" then
       peers[key].peer:receive(bytes, host.clock)
+      core.pump_sent(pump, number, host.clock, #bytes)
+    elseif what == "resolve" then
+      core.pump_look_up(pump, number, bytes, host.names)
     elseif what == "close" then
       peers[key] = nil
     end
@@ -51,6 +55,7 @@ return function(connect)
   end
 
   function host.turn()
+    if host.names then core.names_step(host.names) end
     for _, pump in ipairs(pumps) do
       core.pump_turn(pump, host.clock, 1.7e9 + host.clock)
       while carry(pump, core.pump_next(pump)) do end -- luacheck: ignore 542
