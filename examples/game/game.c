@@ -148,13 +148,15 @@ static void load_scripts(const char *path)
 
 /* --- the loop -------------------------------------------------------------------------------------------------------------- */
 
-/* The database's part of a tick: one call drives the saves and the scripts, and sends what both submitted. */
+/* The database's part of a tick: one call drives the saves of the tick before and the scripts; then everybody whose save has
+ * come back is saved again, which goes out at once. */
 static void step(struct sample *sample)
 {
     double wall_us = now_us(CLOCK_MONOTONIC), cpu_us = now_us(CLOCK_THREAD_CPUTIME_ID);
-    sample->saves = save_players();
     call_script("frame", game.budget_us / 1e6);
     sample->completed = take_saved();
+    sample->saves = save_players();
+    cqlua_loop_flush(game.loop);
     sample->wall_us = now_us(CLOCK_MONOTONIC) - wall_us;
     sample->cpu_us = now_us(CLOCK_THREAD_CPUTIME_ID) - cpu_us;
 }
