@@ -141,7 +141,7 @@ local NO_TASK = "cqlua can wait in a task only, and this code runs in none: star
 
 -- Every field that a waiting task uses is named here, so that the table never grows.
 local function new(fn, args)
-  local task = { co = false, fn = fn, args = args, awake = false, is_parked = false, alarm = false, value = false, err = false,
+  local task = { co = false, fn = fn, args = args, awake = false, parked = false, alarm = false, value = false, err = false,
     host = false, group = false }
   return setmetatable(task, Task)
 end
@@ -150,7 +150,9 @@ end
 local function guest()
   local co, is_main = running()
   if not co or is_main or not host.may_wait or not host.may_wait() then return nil end
-  return setmetatable({ co = co, awake = false, alarm = false, value = false, err = false, is_guest = true }, Task)
+  local visitor = new(false)
+  visitor.co, visitor.is_guest = co, true
+  return visitor
 end
 
 -- A thread of a host that may use coroutines again: a new task for each wait, so that what comes late for one never meets
@@ -383,7 +385,7 @@ function M.spawn_in(group, fn, ...)
   if owner.start then
     owner.start(body, task, group)
   else
-    task.co, task.is_parked = create(body), true
+    task.co, task.parked = create(body), true
     tasks[task.co] = task
     owner.wake(task)
   end

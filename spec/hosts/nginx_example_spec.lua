@@ -1,4 +1,4 @@
--- ctest: all
+-- ctest: all luajit
 -- examples/nginx, as its README has it started, before a scripted node.
 local support = require "spec.hosts.support.nginx"
 

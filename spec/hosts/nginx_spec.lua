@@ -1,4 +1,4 @@
--- ctest: all timeout=240
+-- ctest: all luajit timeout=240
 -- The nginx host, in a real nginx before a node that answers each statement with its bound value.
 
 local support = require "spec.hosts.support.nginx"

@@ -1,4 +1,4 @@
--- ctest: all live
+-- ctest: all live luajit
 -- nginx before a real Cassandra with TLS and v5, and discovery: named as for spec/live/tls_spec.lua.
 local support = require "spec.hosts.support.nginx"
 

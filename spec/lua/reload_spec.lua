@@ -1,5 +1,5 @@
 -- The library and the module, loaded and unloaded again and again: no memory, descriptor or mapping stays behind.
--- ctest: timeout=120
+-- ctest: timeout=300
 local run = require "spec.lua.support.script"
 
 -- What the process holds; `cycle` is done `warm` times first, so that whatever is made once is there.

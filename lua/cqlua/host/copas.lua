@@ -26,9 +26,9 @@ end
 
 function M.wait(waiter)
   if not waiter.awake then
-    waiter.is_parked = true
+    waiter.parked = true
     copas.pauseforever()
-    waiter.is_parked = false
+    waiter.parked = false
   end
   waiter.awake = false
 end
@@ -37,7 +37,7 @@ end
 function M.wake(waiter)
   if waiter.awake then return end
   waiter.awake = true
-  if waiter.is_parked then copas.wakeup(waiter.co) end
+  if waiter.parked then copas.wakeup(waiter.co) end
 end
 
 local function ring()

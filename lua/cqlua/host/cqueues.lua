@@ -58,7 +58,7 @@ end
 
 -- In the controller, in the task's place: yields what it yielded, until it waits for the driver again, or has ended.
 local function stand_in(waiter, _, ...)
-  if waiter.is_parked or not waiter.co then return end
+  if waiter.parked == true or not waiter.co then return end
   return stand_in(waiter, resume(waiter.co, yield(...)))
 end
 

@@ -23,12 +23,14 @@ return function(name, make_loop)
     return loop
   end
 
+  -- waiter.parked: true while it waits here; "missed" if it was woken while it waited for something of the program's own.
   function M.wait(waiter)
-    if not waiter.awake then
-      waiter.is_parked = true
-      yield(waiter)
+    if waiter.parked then
+      waiter.parked = false
+      return
     end
-    waiter.awake = false
+    waiter.parked = true
+    return yield(waiter)
   end
 
   function M.wake(waiter)
@@ -54,14 +56,18 @@ return function(name, make_loop)
   -- A coroutine that we resumed has yielded or ended. Tasks catch what they raise, coroutines of the program's may not.
   local function resumed(waiter, co, ok, ...)
     if not ok then return task.report(..., debug.traceback(co)) end
-    if M.carry and not waiter.is_parked and waiter.co then return M.carry(waiter, ...) end
+    if M.carry and waiter.co and waiter.parked ~= true then return M.carry(waiter, ...) end
   end
 
-  -- Who is not parked here runs, or waits for something of the program's own: it finds out when it waits here again.
   local function resume_parked(waiter)
     local co = waiter.co
-    if not (waiter.is_parked and co) then return end
-    waiter.is_parked = false
+    waiter.awake = false
+    if not co then return end
+    if waiter.parked ~= true then
+      waiter.parked = "missed"
+      return
+    end
+    waiter.parked = false
     return resumed(waiter, co, resume(co, waiter))
   end
 
