@@ -230,13 +230,18 @@ end
 M.enter = enter
 
 -- What takes long in a task lets the others and the host go on, in a step whose time is up: gives the error that a wait
--- would raise.
+-- would raise. A timer wakes it in the next step: who wakes itself need not wait.
 function M.give_way()
   local task = tasks[running()]
   if not task then return nil end -- a coroutine of the user's own
-  wake(task)
-  wait(task)
-  return task.alarm and interrupted(task) or nil
+  local entry = M.add_timer(0, wake, task)
+  local err
+  repeat
+    wait(task)
+    err = task.alarm and interrupted(task) or nil
+  until err or not entry.fire
+  timers:cancel(entry)
+  return err
 end
 
 function M.now()
