@@ -282,6 +282,7 @@ describe("a session in nginx", function()
     assert_no_failure(load_with(16, 1, "/token"))
     support.eventually(function() return server:get("/metrics"):match "cqlua_in_flight 0\n" end, "abandoned requests end")
     assert.equal("0", (server:get "/seen?key=mismatches"))
+    assert.not_matches("exited on signal", server:errors())
   end)
 
   it("fault 77 has one connection at any concurrency, and keeps nothing of its requests", function()

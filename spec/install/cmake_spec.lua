@@ -1,26 +1,13 @@
 -- What `cmake --install` puts in place, and a program outside the tree that builds against it in every way.
 -- ctest: all timeout=600
+local shell = require "spec.install.support.command"
+local must, run = shell.must, shell.run
 
 local build, root = assert(os.getenv "CQLUA_BUILD"), os.getenv "PWD"
 local folder = os.tmpname()
 os.remove(folder)
 local prefix = folder .. "/opt/cqlua"
 local program = folder .. "/program" -- its sources; nothing but them is taken from the tree
-
--- All that a command prints, and its exit status.
-local function run(command, ...)
-  local pipe = assert(io.popen("(" .. command:format(...) .. ") 2>&1; echo status $?"))
-  local said = pipe:read "*a"
-  pipe:close()
-  local text, status = said:match "^(.-)status (%d+)\n$"
-  return text, tonumber(status)
-end
-
-local function must(command, ...)
-  local text, status = run(command, ...)
-  assert.equal(0, status, command:format(...) .. "\n" .. text)
-  return text
-end
 
 local function read(path)
   local file = assert(io.open(path))

@@ -1,24 +1,11 @@
 -- The rock, as ./dev release makes it: installed without a network into a tree of its own, it is all that a Lua needs.
 -- ctest: all timeout=900
+local shell = require "spec.install.support.command"
+local must, run = shell.must, shell.run
 
 local root = os.getenv "PWD"
 local folder = os.tmpname()
 os.remove(folder)
-
--- All that a command prints, and its exit status.
-local function run(command, ...)
-  local pipe = assert(io.popen("(" .. command:format(...) .. ") 2>&1; echo status $?"))
-  local said = pipe:read "*a"
-  pipe:close()
-  local text, status = said:match "^(.-)status (%d+)\n$"
-  return text, tonumber(status)
-end
-
-local function must(command, ...)
-  local text, status = run(command, ...)
-  assert.equal(0, status, command:format(...) .. "\n" .. text)
-  return text
-end
 
 local function has(program) return (os.execute("command -v " .. program .. " > /dev/null")) == 0 end
 

@@ -16,7 +16,7 @@ local MEASURE = [[
     collectgarbage() collectgarbage()
     return { kib = count("awk '/^Private/ { n += $2 } END { print n }' "
         .. process .. "/smaps_rollup"),
-      descriptors = count("ls " .. process .. "/fd | wc -l"), mappings = count("wc -l < " .. process .. "/maps") }
+      descriptors = system.descriptors(), mappings = count("wc -l < " .. process .. "/maps") }
   end
   local is_sanitized = os.getenv "CQLUA_SANITIZE" == "1"
   local function grows(cycle, times)

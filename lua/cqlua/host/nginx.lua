@@ -14,7 +14,7 @@ local session = require "cqlua.session"
 local task = require "cqlua.task"
 local thread = require "cqlua.host.nginx.thread"
 
-local ngx, create, get_phase, resume = ngx, coroutine.create, ngx.get_phase, coroutine.resume
+local ngx, get_phase = ngx, ngx.get_phase
 local clock, min = core.clock, math.min
 
 local M = { name = "nginx", prometheus = metrics.prometheus }
@@ -36,26 +36,18 @@ function M.now()
   return (clock())
 end
 
--- In a coroutine of its own: those of light threads are used again, and may be killed at any time.
-local function run(body, started)
-  local co = create(body)
-  resume(co, started)
-  return co -- held until then: nginx does not hold it
+local function start_in_timer(_, body, started)
+  return thread.start(thread.group(false), body, started)
 end
 
-local function run_in_timer(_, body, started)
-  return run(body, started)
-end
-
--- A task of a group, or a thread of the request's, which ends with it; of a timer, where there can be none.
+-- A task of a group, or one of its own thread, which ends with the request; of a timer, where there can be none. Never a
+-- coroutine of nginx's: when nginx kills a request, it forgets that those wait, and would resume them.
 function M.start(body, started, group)
-  if group then return thread.start(group, body, started) end
-  if not driver.is_turning and CAN_WAIT[get_phase()] then
-    ngx.thread.spawn(run, body, started)
-  else
-    local ok, reason = ngx.timer.at(0, run_in_timer, body, started)
-    if not ok then errors.misuse("spawn: nginx starts no timer: %s", reason) end
+  if group or not driver.is_turning and CAN_WAIT[get_phase()] then
+    return thread.start(group or thread.group(false), body, started)
   end
+  local ok, reason = ngx.timer.at(0, start_in_timer, body, started)
+  if not ok then errors.misuse("spawn: nginx starts no timer: %s", reason) end
 end
 
 -- Sessions ----------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
  */
 #include <arpa/inet.h>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
@@ -30,6 +31,15 @@ static int system_listen(lua_State *L)
 static int system_pid(lua_State *L)
 {
     lua_pushinteger(L, getpid());
+    return 1;
+}
+
+/* descriptors(): how many are open */
+static int system_descriptors(lua_State *L)
+{
+    lua_Integer count = 0;
+    for (int fd = 0; fd < 1024; fd++) count += fcntl(fd, F_GETFD) >= 0;
+    lua_pushinteger(L, count);
     return 1;
 }
 
@@ -89,8 +99,8 @@ __attribute__((visibility("default"))) int luaopen_spec_system(lua_State *L);
 int luaopen_spec_system(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"listen", system_listen}, {"pid", system_pid},       {"fork", system_fork},   {"wait", system_wait},
-        {"quit", system_quit},     {"reload", system_reload}, {"state", system_state},
+        {"listen", system_listen}, {"pid", system_pid},   {"descriptors", system_descriptors}, {"fork", system_fork},
+        {"wait", system_wait},     {"quit", system_quit}, {"reload", system_reload},           {"state", system_state},
     };
     size_t i;
     lua_newtable(L);
