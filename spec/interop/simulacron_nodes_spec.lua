@@ -264,7 +264,7 @@ simulacron.describe("nodes of Simulacron", "127.0.2.1", nil, function(test, its)
       for _, entry in ipairs(cluster:log()) do assert.equal(3, entry.frame.protocol_version) end
     end))
 
-  it("Y7 a slow one is overtaken by another, with the same write time, and its late answer reaches nobody",
+  it("Y7 fault 13 a slow one is overtaken by another, with the same write time, and its late answer reaches nobody",
     test(3, {}, function(rules, cluster)
       for _ = 1, 6 do
         local token = rules_of.token()

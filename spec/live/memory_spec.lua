@@ -50,7 +50,7 @@ live.each_version("memory", function(version)
     db:close()
   end)
 
-  it("Q6 the cache of texts with values is bounded: 600 texts through a cache of 50, over and over", function()
+  it("Q6 fault 40 the cache of texts with values is bounded: 600 texts through a cache of 50, over and over", function()
     local db = live.connect { protocol_version = version, max_prepared = 50 }
     cqlua.run(function()
       local text = "SELECT n AS text%d FROM cqlua_live_rows.numbers WHERE part = 1 AND n = ?"

@@ -9,7 +9,7 @@ local function numbers(count)
 end
 
 describe("an answer over the limit", function()
-  it("fault 48 fails its call with frame_too_large, and the session goes on with the same connection", function()
+  it("SEC9 fault 48 fails its call with frame_too_large, and the session goes on with the same connection", function()
     fixture.with(function(db, server)
       server:prime("SELECT n FROM big", fixture.pages { numbers(2000) })
       server:prime("SELECT n FROM small", fixture.pages { numbers(10) })

@@ -346,7 +346,7 @@ static void fault_68_a_tls_server_is_told_at_once(void **state)
     assert_has(open_fails(sim, 1, CQLUA_EPROTOCOL)->message, "TLS");
 }
 
-static void fault_67_more_than_64_KiB_before_authentication_is_too_large(void **state)
+static void SEC9_fault_67_more_than_64_KiB_before_authentication_is_too_large(void **state)
 {
     struct sim *sim = *state;
     garbage = "\x85\x01\x01\x01\x06\x01\x01\x01\x01"; /* SUPPORTED of 16 MiB, announced only */
@@ -563,7 +563,7 @@ int main(void)
         cmocka_unit_test_sim(fault_24_one_deadline_covers_every_step_of_the_handshake),
         cmocka_unit_test_sim(fault_68_an_http_server_is_told_at_once),
         cmocka_unit_test_sim(fault_68_a_tls_server_is_told_at_once),
-        cmocka_unit_test_sim(fault_67_more_than_64_KiB_before_authentication_is_too_large),
+        cmocka_unit_test_sim(SEC9_fault_67_more_than_64_KiB_before_authentication_is_too_large),
         cmocka_unit_test_sim(C1_plain_authentication_on_v5),
         cmocka_unit_test_sim(C1_plain_authentication_on_v4),
         cmocka_unit_test_sim(SEC5_an_unknown_authenticator_never_gets_the_password),

@@ -54,7 +54,7 @@ static void Q3_the_cache_is_by_keyspace_and_text(void **state)
     assert_string_equal(sim_call(sim, call)->row_keyspace, "");
 }
 
-static void Q3_the_cache_is_bounded_and_drops_what_was_used_longest_ago(void **state)
+static void Q3_fault_40_the_cache_is_bounded_and_drops_what_was_used_longest_ago(void **state)
 {
     struct sim *sim = *state;
     char text[64];
@@ -339,7 +339,7 @@ int main(void)
         cmocka_unit_test_sim(Q3_concurrent_prepares_of_one_text_share_one_request),
         cmocka_unit_test_sim(Q3_prepared_statements_are_cached),
         cmocka_unit_test_sim(Q3_the_cache_is_by_keyspace_and_text),
-        cmocka_unit_test_sim(Q3_the_cache_is_bounded_and_drops_what_was_used_longest_ago),
+        cmocka_unit_test_sim(Q3_fault_40_the_cache_is_bounded_and_drops_what_was_used_longest_ago),
         cmocka_unit_test_sim(Q3_an_error_reaches_all_who_wait_with_all_that_it_says),
         cmocka_unit_test_sim(Q3_each_waiter_has_its_own_deadline),
         cmocka_unit_test_sim(fault_38_a_node_that_has_forgotten_is_told_once_for_all_who_meet_it),

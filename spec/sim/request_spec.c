@@ -118,7 +118,7 @@ static bool lose_the_first(struct sim_message *message)
     return attempts_count < 3;
 }
 
-static void Y7_all_attempts_of_a_request_have_one_write_time(void **state)
+static void Y7_fault_13_all_attempts_of_a_request_have_one_write_time(void **state)
 {
     struct sim *sim = *state;
     struct cqlua_call options = sim_call_options();
@@ -929,7 +929,7 @@ int main(void)
         cmocka_unit_test_sim(Q1_options_of_a_call_are_sent),
         cmocka_unit_test_sim(Q1_defaults_are_the_sessions),
         cmocka_unit_test_sim(fault_14_write_times_only_rise_also_when_the_clock_steps_back),
-        cmocka_unit_test_sim(Y7_all_attempts_of_a_request_have_one_write_time),
+        cmocka_unit_test_sim(Y7_fault_13_all_attempts_of_a_request_have_one_write_time),
         cmocka_unit_test_sim(Q1_the_server_may_give_the_write_times),
         cmocka_unit_test_sim(Q1_fault_38_batches_mix_texts_and_prepared_statements_on_v3),
         cmocka_unit_test_sim(Q1_fault_38_batches_mix_texts_and_prepared_statements_on_v4_with_lz4),

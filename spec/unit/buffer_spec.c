@@ -43,7 +43,7 @@ static void texts_and_bytes_bear_their_length(void **state)
     assert_hex(contents(&buffer), "0002 'ab' 00000001 'c' 00000000 0001 'd' FFFFFFFF");
 }
 
-static void fault_70_what_is_too_long_for_its_length_field_writes_nothing(void **state)
+static void SEC12_fault_70_what_is_too_long_for_its_length_field_writes_nothing(void **state)
 {
     (void)state;
     static char text[65537];
@@ -119,7 +119,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(integers_are_big_endian, setup, teardown),
         cmocka_unit_test_setup_teardown(texts_and_bytes_bear_their_length, setup, teardown),
-        cmocka_unit_test_setup_teardown(fault_70_what_is_too_long_for_its_length_field_writes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(SEC12_fault_70_what_is_too_long_for_its_length_field_writes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(errors_stick, setup, teardown),
         cmocka_unit_test_setup_teardown(the_maximum_itself_fits, setup, teardown),
         cmocka_unit_test_setup_teardown(fault_47_no_memory_is_an_error_that_sticks, setup, teardown),

@@ -207,7 +207,7 @@ static struct cqlua_slice nested(size_t levels, const char *open)
     return copy;
 }
 
-static void fault_54_classes_nest_to_32_levels_and_no_further(void **state)
+static void SEC13_fault_54_classes_nest_to_32_levels_and_no_further(void **state)
 {
     (void)state;
     assert_int_equal(decode(custom(nested(LIMIT_NESTING - 1, "ListType(")))->id, TYPE_LIST);
@@ -335,7 +335,7 @@ int main(void)
         cmocka_unit_test(V1_a_user_class_has_its_names_in_hexadecimal),
         cmocka_unit_test(V1_what_is_no_class_of_cassandras_stays_custom),
         cmocka_unit_test(nul_is_of_no_word),
-        cmocka_unit_test(fault_54_classes_nest_to_32_levels_and_no_further),
+        cmocka_unit_test(SEC13_fault_54_classes_nest_to_32_levels_and_no_further),
         cmocka_unit_test(fault_54_levels_of_options_and_classes_add_up),
         cmocka_unit_test(fault_54_a_class_over_4096_bytes_stays_custom),
         cmocka_unit_test(V1_vectors_are_written_as_their_class),

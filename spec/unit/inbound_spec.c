@@ -270,7 +270,7 @@ static void fault_48_a_frame_over_the_limit_is_passed_over_in_segments(void **st
 }
 
 /* 700 MiB: nothing is allocated for it, whatever part of it comes. */
-static void fault_48_nothing_is_held_of_a_frame_over_the_limit(void **state)
+static void SEC9_fault_48_nothing_is_held_of_a_frame_over_the_limit(void **state)
 {
     (void)state;
     struct inbound_frame frame = {0};
@@ -576,7 +576,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(SEC10_growth_is_at_most_twice_what_was_received, setup, teardown),
         cmocka_unit_test_setup_teardown(fault_48_a_plain_frame_over_the_limit_is_passed_over, setup, teardown),
         cmocka_unit_test_setup_teardown(fault_48_a_frame_over_the_limit_is_passed_over_in_segments, setup, teardown),
-        cmocka_unit_test_setup_teardown(fault_48_nothing_is_held_of_a_frame_over_the_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(SEC9_fault_48_nothing_is_held_of_a_frame_over_the_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(fault_48_segments_are_checked_while_a_frame_is_passed_over, setup, teardown),
         cmocka_unit_test_setup_teardown(SEC17_results_have_a_limit_of_their_own, setup, teardown),
         cmocka_unit_test_setup_teardown(fault_48_a_negative_length_is_a_protocol_error, setup, teardown),

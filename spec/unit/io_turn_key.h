@@ -252,7 +252,7 @@ static void no_thread_and_no_descriptor_is_left(void **state)
         SPEC(a_step_waits_no_longer_than_told),                                                                       \
         SPEC(a_step_sends_before_it_sleeps_and_does_not_sleep_when_it_handled_something),                             \
         SPEC(a_deadline_is_met_soon_after_its_time), SPEC(all_sockets_ready_in_one_wait_are_read_before_one_turn),    \
-        SPEC(fault_46_after_a_stall_sockets_are_read_before_deadlines_fire),                                                   \
+        SPEC(fault_46_after_a_stall_sockets_are_read_before_deadlines_fire),                                          \
         SPEC(a_watch_may_end_or_change_while_events_wait_to_be_told), SPEC(a_budget_lets_every_socket_have_its_turn), \
         SPEC(no_thread_and_no_descriptor_is_left)
 

@@ -194,7 +194,7 @@ static void fault_52_a_key_index_that_is_no_marker_is_refused(void **state)
     }
 }
 
-static void fault_52_a_count_that_cannot_fit_is_refused(void **state)
+static void SEC12_fault_52_a_count_that_cannot_fit_is_refused(void **state)
 {
     (void)state;
     static const uint32_t counts[] = {3, 4, 1000, 65535, 65536, INT32_MAX, 0x80000000, UINT32_MAX};
@@ -330,7 +330,7 @@ int main(void)
         cmocka_unit_test(Q10_texts_of_odd_types_are_whole),
         cmocka_unit_test(Q10_the_partition_key_is_known),
         cmocka_unit_test(fault_52_a_key_index_that_is_no_marker_is_refused),
-        cmocka_unit_test(fault_52_a_count_that_cannot_fit_is_refused),
+        cmocka_unit_test(SEC12_fault_52_a_count_that_cannot_fit_is_refused),
         cmocka_unit_test(Q10_columns_are_at_most_65535),
         cmocka_unit_test(fault_54_metadata_larger_than_its_limit_is_refused),
         cmocka_unit_test(fault_52_truncated_specs_are_refused_at_every_offset),

@@ -22,7 +22,7 @@ static void reads_what_the_writer_writes(void **state)
 }
 
 /* Each notation one byte short: an error, nothing read beyond, and everything after reads as nothing. */
-static void fault_56_lengths_that_lie_are_an_error_that_sticks(void **state)
+static void SEC12_fault_56_lengths_that_lie_are_an_error_that_sticks(void **state)
 {
     (void)state;
     static const char *const cut[] = {"01", "010203", "01020304050607", "0003'ab'", "00000003'ab'", "7FFFFFFF'ab'"};
@@ -63,7 +63,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(reads_what_the_writer_writes, bytes_free_all),
-        cmocka_unit_test_teardown(fault_56_lengths_that_lie_are_an_error_that_sticks, bytes_free_all),
+        cmocka_unit_test_teardown(SEC12_fault_56_lengths_that_lie_are_an_error_that_sticks, bytes_free_all),
         cmocka_unit_test_teardown(a_long_string_cannot_be_null, bytes_free_all),
         cmocka_unit_test_teardown(nothing_at_all_can_be_read_from, bytes_free_all),
     };

@@ -215,7 +215,7 @@ static void fault_54_every_nesting_type_counts(void **state)
     }
 }
 
-static void fault_54_types_nest_to_32_levels_and_no_further(void **state)
+static void SEC13_fault_54_types_nest_to_32_levels_and_no_further(void **state)
 {
     (void)state;
     struct type type;
@@ -225,7 +225,7 @@ static void fault_54_types_nest_to_32_levels_and_no_further(void **state)
 }
 
 /* Tuples of tuples: every level could start 65,535 more; what a lie costs is linear in the bytes received. */
-static void fault_54_a_million_options_take_linear_time(void **state)
+static void SEC13_fault_54_a_million_options_take_linear_time(void **state)
 {
     (void)state;
     enum { OPTIONS = 1000000 };
@@ -343,8 +343,8 @@ int main(void)
         cmocka_unit_test(V1_a_nul_in_a_name_is_kept),
         cmocka_unit_test(fault_61_an_unknown_type_id_is_refused),
         cmocka_unit_test(fault_54_every_nesting_type_counts),
-        cmocka_unit_test(fault_54_types_nest_to_32_levels_and_no_further),
-        cmocka_unit_test(fault_54_a_million_options_take_linear_time),
+        cmocka_unit_test(SEC13_fault_54_types_nest_to_32_levels_and_no_further),
+        cmocka_unit_test(SEC13_fault_54_a_million_options_take_linear_time),
         cmocka_unit_test(fault_54_a_tree_larger_than_the_limit_is_refused),
         cmocka_unit_test(fault_54_lengths_that_lie_are_refused),
         cmocka_unit_test(V1_random_types_come_back_byte_for_byte),

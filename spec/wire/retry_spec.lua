@@ -95,7 +95,7 @@ end)
 describe("speculation", function()
   local SPECULATION = { speculation = { delay = 0.03 } }
 
-  it("Y7 a second node answers when the first is slow; the slow answer reaches nobody", on_three(function(db, server)
+  it("Y7 fault 13 a second node answers when the first is slow; the slow answer reaches nobody", on_three(function(db, server)
     for token = 20, 30 do
       local res = assert(db:execute(faulty(server, token, { delay = 0.4 }), nil, SPECULATION))
       assert.equal(token, res[1].token)
@@ -106,7 +106,7 @@ describe("speculation", function()
     assert.is_true(wire.is_well(db, server))
   end))
 
-  it("Y7 all executions have one write time", on_three(function(db, server)
+  it("Y7 fault 13 all executions have one write time", on_three(function(db, server)
     local query = faulty(server, 31, { delay = 0.4 })
     assert(db:execute(query, nil, { idempotent = true, speculation = { delay = 0.02, max = 2 } }))
     local received = {}
