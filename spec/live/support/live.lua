@@ -163,20 +163,26 @@ function M.threads()
   return #lines_of(("ls /proc/%d/task"):format(process_id()))
 end
 
--- The local ports of this process's TCP connections, as a set, and their number.
-function M.ports()
-  local inodes, ports, count = {}, {}, 0
-  for _, line in ipairs(lines_of(("ls -l /proc/%d/fd"):format(process_id()))) do
-    local inode = line:match "socket:%[(%d+)%]"
-    if inode then inodes[inode] = true end
-  end
+-- The local port of each TCP connection, by the inode of its socket. The kernel writes these lists piece by piece: what
+-- changes meanwhile, of any process, makes it pass over a line or write one twice.
+local function add_ports(of_inode)
   for _, name in ipairs { "tcp", "tcp6" } do
     for line in io.lines("/proc/self/net/" .. name) do
       local port, remote, inode = line:match "^%s*%d+: %x+:(%x+) %x+:(%x+)%s+%x+ %S+ %S+ %S+%s+%d+%s+%d+ (%d+)"
-      if port and inodes[inode] and tonumber(remote, 16) ~= 0 then
-        ports[tonumber(port, 16)] = true
-        count = count + 1
-      end
+      if port and tonumber(remote, 16) ~= 0 then of_inode[inode] = tonumber(port, 16) end
+    end
+  end
+end
+
+-- The local ports of this process's TCP connections, as a set, and their number.
+function M.ports()
+  local of_inode, ports, count = {}, {}, 0
+  for _ = 1, 3 do add_ports(of_inode) end
+  for _, line in ipairs(lines_of(("ls -l /proc/%d/fd"):format(process_id()))) do
+    local port = of_inode[line:match "socket:%[(%d+)%]" or ""]
+    if port then
+      ports[port] = true
+      count = count + 1
     end
   end
   return ports, count
