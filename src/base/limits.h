@@ -89,8 +89,8 @@ enum {
 
     /* memory that is kept for reuse */
     SMALL_STEP = 64,
-    SMALL_MAX = 1536,               /* a call is the largest of them */
-    LIMIT_KEPT_BYTES = 2 << 20,     /* a thousand requests at once */
+    SMALL_MAX = 1536, /* a call is the largest of them */
+    LIMIT_KEPT_BYTES = 1 << 20,
     LIMIT_SPARES = 2,               /* large receive blocks */
     LIMIT_SPARE_BYTES = 768 * 1024, /* a larger one is given back */
 };
