@@ -55,6 +55,7 @@ build = {
         "src/protocol/type_parse.c",
         "src/protocol/value.c",
         "src/protocol/value_text.c",
+        "src/connection/cluster_name.c",
         "src/connection/connection.c",
         "src/connection/credentials.c",
         "src/connection/inbound.c",

@@ -323,6 +323,48 @@ static void tell_everything(struct sim *sim, int count)
     }
 }
 
+static void SEC18_a_node_of_another_cluster_is_not_used(void **state)
+{
+    struct sim *sim = *state;
+    int answered[SIM_NODES];
+    sim_cluster(sim, 3);
+    sim->nodes[2].cluster_name = "another";
+    sim->options.log_level = CQLUA_LOG_WARN;
+    sim_connect(sim, 1);
+    sim_run_for(sim, 10 * SECOND);
+    assert_true(is_up(sim, 0) && is_up(sim, 1) && !is_up(sim, 2));
+    spread(sim, 30, answered);
+    assert_int_equal(answered[0] + answered[1], 30);
+    assert_int_equal(sim_logged(sim, "the node belongs to the cluster 'another', not to 'simulated'"), 1);
+    sim->nodes[2].cluster_name = "simulated";
+    sim_run_for(sim, 70 * SECOND);
+    assert_true(is_up(sim, 2));
+}
+
+static void SEC18_an_address_may_come_to_belong_to_another_cluster(void **state)
+{
+    struct sim *sim = cluster_of(state, 3);
+    int answered[SIM_NODES];
+    for (int i = 0; i < 2; i++) { /* the one with the control connection among them, and one more */
+        sim->nodes[i].cluster_name = "another";
+        sim_node_cut(&sim->nodes[i], "gone");
+    }
+    sim_run_for(sim, 70 * SECOND);
+    assert_true(!is_up(sim, 0) && !is_up(sim, 1) && is_up(sim, 2));
+    spread(sim, 30, answered);
+    assert_int_equal(answered[2], 30);
+}
+
+static void SEC18_a_node_that_may_not_tell_its_cluster_serves(void **state)
+{
+    struct sim *sim = *state;
+    sim_cluster(sim, 3);
+    sim->nodes[2].refuses_system = true;
+    sim_connect(sim, 1);
+    sim_run_for(sim, 10 * SECOND);
+    assert_true(is_up(sim, 0) && is_up(sim, 1) && is_up(sim, 2));
+}
+
 static void C2_another_partitioner_means_turns_and_is_told_once(void **state)
 {
     struct sim *sim = *state;
@@ -427,11 +469,11 @@ static void Y4_a_slow_node_comes_last_until_it_answers(void **state)
 {
     struct sim *sim = cluster_of(state, 3);
     struct cqlua_call options = idempotent();
-    int answered[SIM_NODES];
+    int answered[SIM_NODES], queries = sim->nodes[1].queries;
     options.attempt_timeout_ms = 100;
     sim->nodes[1].latency_us = 3 * SECOND;
     for (int i = 0; i < 12; i++) sim_assert_answer(sim, sim_query_with(sim, "SELECT", &options));
-    assert_int_equal(sim->nodes[1].queries + (int)sim_counters(sim).late_replies, 0); /* they take three seconds */
+    assert_int_equal(sim->nodes[1].queries - queries + (int)sim_counters(sim).late_replies, 0); /* they take three seconds */
     spread(sim, 30, answered);
     assert_int_equal(answered[1], 0);
     sim->nodes[1].latency_us = 300;
@@ -1158,6 +1200,9 @@ int main(void)
         cmocka_unit_test_sim(C1_a_server_without_peers_v2_is_asked_for_peers),
         cmocka_unit_test_sim(C1_more_nodes_than_the_limit_are_left_out),
         cmocka_unit_test_sim(C2_prepared_requests_go_to_a_node_that_has_the_partition),
+        cmocka_unit_test_sim(SEC18_a_node_of_another_cluster_is_not_used),
+        cmocka_unit_test_sim(SEC18_an_address_may_come_to_belong_to_another_cluster),
+        cmocka_unit_test_sim(SEC18_a_node_that_may_not_tell_its_cluster_serves),
         cmocka_unit_test_sim(C2_another_partitioner_means_turns_and_is_told_once),
         cmocka_unit_test_sim(C2_replicas_are_those_of_the_local_data_centre),
         cmocka_unit_test_sim(C2_replicas_in_the_local_rack_come_first),

@@ -97,10 +97,11 @@ static void C2_nodes_are_connected_to_where_the_answer_says_and_shown_as_the_clu
     assert_int_equal(times_asked("10.0.0.1:9042"), 0); /* it is where it was reached */
     struct cqlua_call options = sim_call_options();
     options.nodes = "10.0.0.3";
+    int queries = sim->nodes[2].queries;
     size_t call = sim_query_with(sim, "SELECT", &options);
     sim_assert_answer(sim, call);
     assert_string_equal(cqlua_result_coordinator(sim_call(sim, call)->result), "10.0.0.3:9042");
-    assert_int_equal(sim->nodes[2].queries, 1);
+    assert_int_equal(sim->nodes[2].queries - queries, 1);
     assert_int_equal((int)sim->logs_count, 0);
 }
 

@@ -148,6 +148,8 @@ void cluster_dispose(struct cluster *cluster)
         memory_free(cluster->memory, container_of(at, struct cqlua_lookup, link), sizeof(struct cqlua_lookup));
     text_unref(cluster->keyspace);
     cluster->keyspace = NULL;
+    text_unref(cluster->connections.cluster_name);
+    cluster->connections.cluster_name = NULL;
 }
 
 void cluster_settle(struct cluster *cluster)

@@ -5,6 +5,7 @@
 
 #include "cluster/backoff.h"
 #include "cluster/cluster.h"
+#include "connection/cluster_name.h"
 
 /* --- the state ------------------------------------------------------------------------------------------------------------- */
 
@@ -187,6 +188,19 @@ static void check_schema(struct control *control)
     control->has_heard_schema = false;
 }
 
+/* The first name that is told is the cluster's: connections made later ask for it, those made before are looked at here. */
+static bool is_own_cluster(struct control *control)
+{
+    struct connection_config *config = &control->cluster->connections;
+    struct connection *connection = &control->link->connection;
+    struct failure failure;
+    if (config->cluster_name == NULL) config->cluster_name = text_ref(control->reading.cluster_name);
+    if (cluster_name_agrees(config->cluster_name, text_slice(control->reading.cluster_name), &failure)) return true;
+    start_over(control);
+    connection_fail(connection, failure.code, failure.text);
+    return false;
+}
+
 static void read_local(struct control *control)
 {
     const struct request *request = &control->request;
@@ -194,6 +208,7 @@ static void read_local(struct control *control)
     topology_dispose(&control->reading);
     int rc = topology_read_local(&control->reading, request->result.rows.metadata, request_rows(request), &node->address,
                                  node->address.port);
+    if (rc == 0 && !is_own_cluster(control)) return;
     if (rc == 0) check_schema(control);
     if (rc == 0) ask_in(control, CONTROL_PEERS);
     else start_over(control);

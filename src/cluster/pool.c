@@ -338,6 +338,7 @@ void pool_changed(struct cqlua_link *link)
     case CONNECTION_EXPECT_SUPPORTED:
     case CONNECTION_EXPECT_READY:
     case CONNECTION_EXPECT_AUTH:
+    case CONNECTION_EXPECT_CLUSTER:
     case CONNECTION_EXPECT_KEYSPACE:
     case CONNECTION_SWITCHING: break;
     }

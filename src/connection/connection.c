@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "connection/cluster_name.h"
 #include "connection/credentials.h"
 #include "protocol/response.h"
 
@@ -11,14 +12,15 @@ enum { OUTPUT_MAX = INT32_MAX }; /* one frame may be as large as the protocol al
 /* --- the state ------------------------------------------------------------------------------------------------------------- */
 
 #define BIT(state) (1u << (state))
+#define ACCEPTED (BIT(CONNECTION_EXPECT_CLUSTER) | BIT(CONNECTION_EXPECT_KEYSPACE) | BIT(CONNECTION_READY))
 /* By state: the states that may follow it. CLOSED may follow any but itself. */
 static const unsigned follows[] = {
     [CONNECTION_EXPECT_PIPE] = BIT(CONNECTION_EXPECT_SUPPORTED),
     [CONNECTION_EXPECT_SUPPORTED] = BIT(CONNECTION_EXPECT_READY),
-    [CONNECTION_EXPECT_READY] = BIT(CONNECTION_EXPECT_CREDENTIALS) | BIT(CONNECTION_EXPECT_AUTH) |
-                                BIT(CONNECTION_EXPECT_KEYSPACE) | BIT(CONNECTION_READY),
-    [CONNECTION_EXPECT_CREDENTIALS] = BIT(CONNECTION_EXPECT_AUTH) | BIT(CONNECTION_EXPECT_KEYSPACE) | BIT(CONNECTION_READY),
-    [CONNECTION_EXPECT_AUTH] = BIT(CONNECTION_EXPECT_CREDENTIALS) | BIT(CONNECTION_EXPECT_KEYSPACE) | BIT(CONNECTION_READY),
+    [CONNECTION_EXPECT_READY] = BIT(CONNECTION_EXPECT_CREDENTIALS) | BIT(CONNECTION_EXPECT_AUTH) | ACCEPTED,
+    [CONNECTION_EXPECT_CREDENTIALS] = BIT(CONNECTION_EXPECT_AUTH) | ACCEPTED,
+    [CONNECTION_EXPECT_AUTH] = BIT(CONNECTION_EXPECT_CREDENTIALS) | ACCEPTED,
+    [CONNECTION_EXPECT_CLUSTER] = BIT(CONNECTION_EXPECT_KEYSPACE) | BIT(CONNECTION_READY),
     [CONNECTION_EXPECT_KEYSPACE] = BIT(CONNECTION_READY),
     [CONNECTION_READY] = BIT(CONNECTION_SWITCHING) | BIT(CONNECTION_DRAINING),
     [CONNECTION_SWITCHING] = BIT(CONNECTION_READY) | BIT(CONNECTION_DRAINING),
@@ -207,16 +209,27 @@ static void unexpected(struct connection *connection, uint8_t opcode, const char
     protocol_failure(connection, text);
 }
 
+static void send_query(struct connection *connection, struct cqlua_slice text)
+{
+    struct query_parameters parameters = {.consistency = CQLUA_ONE, .serial_consistency = -1};
+    submit_own(connection, &connection->own, &(struct message){.opcode = OP_QUERY, .text = text, .parameters = &parameters});
+}
+
 static void send_use(struct connection *connection)
 {
     struct buffer text;
     buffer_init(&text, connection->config->memory, LIMIT_NAME * 2 + 8);
     keyspace_put_use(&text, connection->wanted);
-    struct query_parameters parameters = {.consistency = CQLUA_ONE, .serial_consistency = -1};
-    struct message use = {.opcode = OP_QUERY, .text = slice(text.base, text.len), .parameters = &parameters};
     if (text.error != 0) connection_fail(connection, CQLUA_ENO_MEMORY, "out of memory while sending to the server");
-    else submit_own(connection, &connection->own, &use);
+    else send_query(connection, slice(text.base, text.len));
     buffer_dispose(&text);
+}
+
+/* An address may have come to belong to a node of another cluster, whose data is another's (SEC18). */
+static void ask_cluster(struct connection *connection)
+{
+    enter(connection, CONNECTION_EXPECT_CLUSTER);
+    send_query(connection, slice_of("SELECT cluster_name FROM system.local"));
 }
 
 static void become_ready(struct connection *connection, int64_t now_us)
@@ -231,6 +244,16 @@ static void wipe_sent(struct connection *connection)
     if (connection->outbound.buffer.len == 0) wipe_output(connection);
 }
 
+static void enter_keyspace(struct connection *connection, int64_t now_us)
+{
+    if (connection->wanted == NULL) {
+        become_ready(connection, now_us);
+        return;
+    }
+    enter(connection, CONNECTION_EXPECT_KEYSPACE);
+    send_use(connection);
+}
+
 /* The server has accepted us. */
 static void accepted(struct connection *connection, int64_t now_us)
 {
@@ -241,12 +264,8 @@ static void accepted(struct connection *connection, int64_t now_us)
     connection->is_authenticated = connection->authenticator != NULL;
     wipe_sent(connection);
     if (connection->is_authenticated) inbound_end_secrets(&connection->inbound);
-    if (connection->wanted == NULL) {
-        become_ready(connection, now_us);
-        return;
-    }
-    enter(connection, CONNECTION_EXPECT_KEYSPACE);
-    send_use(connection);
+    if (connection->config->cluster_name != NULL) ask_cluster(connection);
+    else enter_keyspace(connection, now_us);
 }
 
 static void send_credentials(struct connection *connection, struct cqlua_slice username, struct cqlua_slice password)
@@ -394,6 +413,26 @@ static void keyspace_set(struct connection *connection, struct reader *reader, i
     become_ready(connection, now_us);
 }
 
+/* A node that does not tell its cluster's name serves all the same. */
+static void check_cluster(struct connection *connection, struct reader *reader, int64_t now_us)
+{
+    struct cqlua_slice name;
+    struct failure failure;
+    int rc = cluster_name_read(connection->config->memory, connection->version, reader, &name);
+    if (rc < 0) connection_fail(connection, rc, "the server sent a broken answer to the question for its cluster's name");
+    else if (!cluster_name_agrees(connection->config->cluster_name, name, &failure))
+        connection_fail(connection, failure.code, failure.text);
+    else enter_keyspace(connection, now_us);
+}
+
+/* Whether the ERROR says that we may not ask for the name: that is no reason to leave the node alone. */
+static bool is_withheld(const struct connection *connection, struct reader reader)
+{
+    struct server_error error;
+    if (connection->state != CONNECTION_EXPECT_CLUSTER || decode_error(connection->version, &reader, &error) != 0) return false;
+    return error.code == SERVER_UNAUTHORIZED || error.code == SERVER_INVALID;
+}
+
 static void answered_startup(struct connection *connection, uint8_t opcode, struct reader *reader, int64_t now_us)
 {
     if (opcode != OP_READY && opcode != OP_AUTHENTICATE) {
@@ -432,8 +471,10 @@ static void handshake_answer(struct connection *connection, const struct inbound
     uint8_t opcode = frame->header.opcode;
     read_prefix(&reader, frame->header.flags, &prefix);
     if (reader.error != 0) protocol_failure(connection, "the server sent a broken message");
-    else if (opcode == OP_ERROR) refused(connection, &frame->header, &reader);
-    else switch (connection->state) {
+    else if (opcode == OP_ERROR) {
+        if (is_withheld(connection, reader)) enter_keyspace(connection, now_us);
+        else refused(connection, &frame->header, &reader);
+    } else switch (connection->state) {
         case CONNECTION_EXPECT_SUPPORTED:
             if (opcode != OP_SUPPORTED) {
                 unexpected(connection, opcode, "SUPPORTED");
@@ -446,6 +487,10 @@ static void handshake_answer(struct connection *connection, const struct inbound
             break;
         case CONNECTION_EXPECT_READY: answered_startup(connection, opcode, &reader, now_us); break;
         case CONNECTION_EXPECT_AUTH: answered_auth(connection, opcode, &reader, now_us); break;
+        case CONNECTION_EXPECT_CLUSTER:
+            if (opcode == OP_RESULT) check_cluster(connection, &reader, now_us);
+            else unexpected(connection, opcode, "RESULT");
+            break;
         case CONNECTION_EXPECT_KEYSPACE:
         case CONNECTION_SWITCHING:
             if (opcode == OP_RESULT) keyspace_set(connection, &reader, now_us);
@@ -753,6 +798,7 @@ static void time_is_up(struct connection *connection, int64_t now_us)
     case CONNECTION_EXPECT_READY:
     case CONNECTION_EXPECT_CREDENTIALS:
     case CONNECTION_EXPECT_AUTH:
+    case CONNECTION_EXPECT_CLUSTER:
     case CONNECTION_EXPECT_KEYSPACE:
         connection_fail(connection, CQLUA_ECONNECT_FAILED, "connected, but the handshake was not finished in time");
         break;

@@ -1,12 +1,13 @@
 /* One connection to one node, sans-I/O: bytes and time come in as arguments, bytes and answers go out through queues.
  *
- *   EXPECT_PIPE --pipe open--> EXPECT_SUPPORTED --SUPPORTED--> EXPECT_READY --READY--> [EXPECT_KEYSPACE] --> READY
- *                                                                  |AUTHENTICATE            ^      |
- *                                                                  v                        |      | USE to send (below v5)
- *                                             EXPECT_CREDENTIALS --given--> EXPECT_AUTH ----+      v
- *                                                    ^------AUTH_CHALLENGE-------+          |
- *   READY --connection_drain--> DRAINING --nothing in flight--> CLOSED                      |   SWITCHING
- *   any state --failure, peer gone, connection_fail--> CLOSED                               +------/
+ *   EXPECT_PIPE --pipe open--> EXPECT_SUPPORTED --SUPPORTED--> EXPECT_READY --READY--> [EXPECT_CLUSTER] --> [EXPECT_KEYSPACE]
+ *                                                                  |AUTHENTICATE            ^                      |
+ *                                                                  v                        |                      v
+ *                                             EXPECT_CREDENTIALS --given--> EXPECT_AUTH ----+                    READY
+ *                                                    ^------AUTH_CHALLENGE-------+
+ *   READY --USE to send (below v5)--> SWITCHING --answer--> READY
+ *   READY, SWITCHING --connection_drain--> DRAINING --nothing in flight--> CLOSED
+ *   any state --failure, peer gone, connection_fail--> CLOSED
  *
  * The hot path is three calls: connection_submit, connection_feed (one per read, all its frames), connection_output; everything
  * else goes through connection_step. Knows nothing of nodes, retries, or results. */
@@ -94,7 +95,8 @@ struct connection_config {
     bool wants_lz4;                    /* if the server offers it */
     const struct string_pair *startup; /* options of STARTUP, COMPRESSION apart; the owner's memory */
     size_t startup_count;
-    bool is_encrypted, is_verified;  /* by TLS: all bytes are; the server is who it should be */
+    struct text *cluster_name;      /* whose nodes connections are for (SEC18); NULL: not known yet, any. The owner's reference */
+    bool is_encrypted, is_verified; /* by TLS: all bytes are; the server is who it should be */
     uint64_t late_replies, orphaned; /* counters */
 };
 
@@ -104,6 +106,7 @@ enum connection_state {
     CONNECTION_EXPECT_READY,
     CONNECTION_EXPECT_CREDENTIALS,
     CONNECTION_EXPECT_AUTH,
+    CONNECTION_EXPECT_CLUSTER, /* only where the cluster's name is known */
     CONNECTION_EXPECT_KEYSPACE,
     CONNECTION_READY,
     CONNECTION_SWITCHING, /* waiting until nothing is in flight, then for the answer to USE */

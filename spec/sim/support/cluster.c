@@ -20,6 +20,7 @@ static void init_member(struct sim_node *node, int index)
     node->dc = "dc1";
     node->rack = racks[index % 3];
     node->release_version = "5.0.5";
+    node->cluster_name = "simulated";
     node->partitioner = "org.apache.cassandra.dht.Murmur3Partitioner";
     node->schema = 1;
     for (int i = 0; i < SIM_TOKENS; i++) node->tokens[i] = (int64_t)random_next(&random);
@@ -175,7 +176,7 @@ static void reply_local(struct sim_message *message)
     describe(&table, "broadcast_address", TYPE_INET);
     describe(&table, "rpc_address", TYPE_INET);
     describe_node(&table);
-    put_chars(&table.cells, "simulated");
+    put_chars(&table.cells, node->cluster_name);
     put_chars(&table.cells, node->partitioner);
     struct cqlua_address told = sim_told(message->sim, &node->address);
     put_inet(&table.cells, &told);

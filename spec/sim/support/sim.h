@@ -57,7 +57,7 @@ struct sim_node {
     bool is_member;  /* the others tell of it */
     uint8_t host_id; /* every byte of it */
     uint8_t schema;  /* every byte of its schema's version */
-    const char *dc, *rack, *release_version, *partitioner;
+    const char *dc, *rack, *release_version, *partitioner, *cluster_name;
     int64_t tokens[SIM_TOKENS];
     int oddities;         /* SIM_... bits of its row */
     bool has_no_peers_v2; /* Cassandra below 4.0 */
