@@ -639,7 +639,7 @@ function cqlua.step(seconds) end
 ---@param session lightuserdata
 ---@param options cqlua.adopt.options?
 ---@return cqlua.session
-function cqlua.adopt(session, options) end
+function cqlua.adopt(pointer, options) end
 
 ---The host for a loop that can wait for one descriptor: require "cqlua.host.poll". See docs/hosts/poll.md.
 ---@class cqlua.host.poll: cqlua.host

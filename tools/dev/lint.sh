@@ -15,11 +15,11 @@ lint_lua() {
 
 # The rules that are left out: unused functions (a library's are used by others), missing system headers, style hints.
 lint_cppcheck() {
-    local folders=()
-    for folder in src lua/bind examples; do [ ! -d "$folder" ] || folders+=("$folder"); done
+    local files
+    mapfile -t files < <(find src lua/bind examples -name '*.c')
     cppcheck --quiet --std=c11 --language=c --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -j 2 \
         --suppress=missingIncludeSystem --suppress=unusedFunction --suppress=normalCheckLevelMaxBranches \
-        --suppress=preprocessorErrorDirective -Iinclude -Isrc -Ilua/bind "${folders[@]}"
+        --suppress=preprocessorErrorDirective -Iinclude -Isrc -Ilua/bind "${files[@]}"
 }
 
 lint_format() {
