@@ -7,8 +7,9 @@ set(CQLUA_INSTALL_LUA "" CACHE STRING "Luas whose module is installed too: a lis
 # One object in which all but the public functions is local: in the program that links it, no name of ours meets another's.
 if(CMAKE_OBJCOPY AND NOT APPLE AND NOT CMAKE_INTERPROCEDURAL_OPTIMIZATION)
   set(sealed ${CMAKE_CURRENT_BINARY_DIR}/install/cqlua.o)
+  separate_arguments(flags UNIX_COMMAND "${CMAKE_C_FLAGS}") # they may choose the machine (-m32)
   add_custom_command(OUTPUT ${sealed}
-                     COMMAND ${CMAKE_C_COMPILER} -r -nostdlib -o ${sealed} $<TARGET_OBJECTS:cqlua_objects>
+                     COMMAND ${CMAKE_C_COMPILER} ${flags} -r -nostdlib -o ${sealed} $<TARGET_OBJECTS:cqlua_objects>
                      COMMAND ${CMAKE_OBJCOPY} --localize-hidden ${sealed}
                      DEPENDS cqlua_objects $<TARGET_OBJECTS:cqlua_objects> COMMAND_EXPAND_LISTS VERBATIM)
   add_library(cqlua_sealed STATIC ${sealed})
