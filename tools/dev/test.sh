@@ -93,7 +93,8 @@ test_all() {
     run_ctest build-asan -LE 'check|nojit|lua53' || status=1 # Lua 5.4 runs the same code
     if fetch_i386; then
         dev_build_i386 || return 1
-        run_ctest build-i386 -LE 'all|check|interop' || status=1
+        # io_resolver: Debian's c-ares has times of 32 bits there, the specs are built with 64
+        run_ctest build-i386 -LE 'all|check|interop' -E '^unit\.io_resolver$' || status=1
     fi
     return $status
 }
