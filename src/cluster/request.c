@@ -838,7 +838,7 @@ static void answered_error(struct cluster *cluster, struct request *request, str
         wait_for_reprepare(cluster, request, prepared);
         return;
     }
-    enum effect effect = failed_attempt_effect(code, true);
+    enum effect effect = answered_effect(code, request->is_conditional);
     enum retry retry = retry_decide(code, said.write_type, request->is_idempotent, effect);
     if (effect == EFFECT_POSSIBLE) request->may_have_executed = true;
     if (goes_on(cluster, request, retry, code)) return;

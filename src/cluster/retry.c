@@ -50,6 +50,14 @@ enum effect failed_attempt_effect(int code, bool was_sent)
     return !was_sent || (rule != NULL && rule->has_no_effect) ? EFFECT_NONE : EFFECT_POSSIBLE;
 }
 
+/* A statement with IF is written in rounds, and these may come from a round after its proposal was accepted: then the write
+ * follows, whatever the answer says. */
+enum effect answered_effect(int code, bool is_conditional)
+{
+    bool is_late = is_conditional && (code == CQLUA_EUNAVAILABLE || code == CQLUA_EOVERLOADED);
+    return is_late ? EFFECT_POSSIBLE : failed_attempt_effect(code, true);
+}
+
 /* A write that timed out may be repeated unless it is a counter's, a conditional one's, or of a kind that is not known. */
 static bool is_repeatable(struct cqlua_slice write_type)
 {

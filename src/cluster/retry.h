@@ -14,6 +14,8 @@ enum effect { EFFECT_NONE, EFFECT_POSSIBLE };
 
 /* What a failed attempt says about the statement's effect: `was_sent` is for codes of the client's own. */
 enum effect failed_attempt_effect(int code, bool was_sent);
+/* The same of one that a server has answered with this error. */
+enum effect answered_effect(int code, bool is_conditional);
 /* `write_type`: of a write timeout. */
 enum retry retry_decide(int code, struct cqlua_slice write_type, bool is_idempotent, enum effect effect);
 /* Whether trying again later may succeed, by the code alone. */
