@@ -237,7 +237,7 @@ static void a_script_may_open_sessions_of_its_own_on_the_program_s_loop(void **s
  * which the simulation rules out (spec/sim/steady_spec.c). */
 static void Q1_a_game_in_its_steady_state_allocates_nothing(void **state)
 {
-    enum { FRAMES = 60, WARM = 20, SAVES = 500, BLOCKS = 8 };
+    enum { FRAMES = 60, WARM = 20, SAVES = 1000, BLOCKS = 8 };
     (void)state;
     world_script(&world, 0, adopt);
     uint64_t before = 0;

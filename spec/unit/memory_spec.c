@@ -78,6 +78,36 @@ static void what_is_kept_is_bounded(void **state)
     assert_int_equal(tally.bytes, 0);
 }
 
+/* A burst's memory stays for the next burst, and is let go once a whole interval has passed without one. */
+static void what_a_burst_needed_is_kept_until_nobody_needs_it(void **state)
+{
+    (void)state;
+    enum { COUNT = 4096, SIZE = 1024 };
+    static void *blocks[COUNT];
+    struct tally tally;
+    struct memory *memory = counted(&tally);
+    memory_keep(memory, 2 * COUNT * SIZE);
+    for (int burst = 0; burst < 5; burst++) {
+        size_t calls = tally.calls;
+        for (int i = 0; i < COUNT; i++) blocks[i] = memory_get(memory, SIZE);
+        for (int i = 0; i < COUNT; i++) memory_free(memory, blocks[i], SIZE);
+        memory_trim(memory);
+#if !defined(__SANITIZE_ADDRESS__)
+        if (burst > 0) assert_int_equal(tally.calls, calls);
+        assert_true(memory_keeps_much(memory));
+#else
+        (void)calls;
+#endif
+    }
+    memory_trim(memory);
+    assert_false(memory_keeps_much(memory));
+    assert_true(tally.bytes <= LIMIT_KEPT_BYTES + 65536);
+    memory_keep(memory, 1000);
+    assert_true(tally.bytes <= 1000 + 65536);
+    memory_release(memory);
+    assert_int_equal(tally.bytes, 0);
+}
+
 static void resizing_keeps_the_bytes_across_all_sizes(void **state)
 {
     (void)state;
@@ -177,6 +207,7 @@ int main(void)
         cmocka_unit_test(counts_what_is_held),
         cmocka_unit_test(small_blocks_are_reused_without_a_call),
         cmocka_unit_test(what_is_kept_is_bounded),
+        cmocka_unit_test(what_a_burst_needed_is_kept_until_nobody_needs_it),
         cmocka_unit_test(resizing_keeps_the_bytes_across_all_sizes),
         cmocka_unit_test(outlives_its_owner_until_the_last_block_is_freed),
         cmocka_unit_test(fault_47_running_out_leaves_the_old_block),

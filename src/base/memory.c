@@ -10,20 +10,24 @@
 #define KEEPS 1
 #endif
 
-enum { CLASSES = SMALL_MAX / SMALL_STEP, BLOCK_SIZE = RECEIVE_BLOCK };
+enum { BLOCKS = SMALL_MAX / SMALL_STEP, LISTS, BLOCK_SIZE = RECEIVE_BLOCK };
 
 struct kept {
     struct kept *next;
 };
 
+struct keeper {
+    struct kept *first;
+    size_t count, least; /* least: the fewest since the last trim, so many were not needed */
+};
+
 struct memory {
     struct cqlua_allocator allocator;
-    size_t held;                 /* bytes allocated and not freed, as asked for */
-    size_t live;                 /* allocations not freed */
-    size_t kept_bytes;           /* in the lists */
-    bool released;               /* the owner is gone: keep nothing, and end with the last allocation */
-    struct kept *small[CLASSES]; /* by (size - 1) / SMALL_STEP */
-    struct kept *blocks;         /* of exactly BLOCK_SIZE */
+    size_t held;                  /* bytes allocated and not freed, as asked for */
+    size_t live;                  /* allocations not freed */
+    size_t kept_bytes, most_kept; /* in the lists */
+    bool released;                /* the owner is gone: keep nothing, and end with the last allocation */
+    struct keeper keepers[LISTS]; /* small ones by (size - 1) / SMALL_STEP; the last: of exactly BLOCK_SIZE */
     struct {
         void *base; /* NULL: none */
         size_t size;
@@ -47,6 +51,7 @@ struct memory *memory_new(const struct cqlua_allocator *allocator)
     if (memory == NULL) return NULL;
     memset(memory, 0, sizeof *memory);
     memory->allocator = own;
+    memory->most_kept = LIMIT_KEPT_BYTES;
     return memory;
 }
 
@@ -56,22 +61,65 @@ static void *raw_resize(struct memory *memory, void *base, size_t old_size, size
 }
 
 /* The list a size belongs to, NULL if such sizes are not kept; *rounded is what is really allocated. */
-static struct kept **list_of(struct memory *memory, size_t size, size_t *rounded)
+static struct keeper *keeper_of(struct memory *memory, size_t size, size_t *rounded)
 {
     *rounded = size;
-    if (size == BLOCK_SIZE) return &memory->blocks;
+    if (size == BLOCK_SIZE) return &memory->keepers[BLOCKS];
     if (size > SMALL_MAX) return NULL;
     size_t class = (size - 1) / SMALL_STEP;
     *rounded = (class + 1) * SMALL_STEP;
-    return &memory->small[class];
+    return &memory->keepers[class];
 }
 
-static void drop_list(struct memory *memory, struct kept **list, size_t size)
+static size_t size_of(size_t list)
 {
-    while (*list != NULL) {
-        struct kept *first = *list;
-        *list = first->next;
-        raw_resize(memory, first, size, 0);
+    return list == BLOCKS ? BLOCK_SIZE : (list + 1) * SMALL_STEP;
+}
+
+static void *take_kept(struct memory *memory, struct keeper *keeper, size_t size)
+{
+    struct kept *first = keeper->first;
+    keeper->first = first->next;
+    keeper->count--;
+    if (keeper->count < keeper->least) keeper->least = keeper->count;
+    memory->kept_bytes -= size;
+    return first;
+}
+
+static void keep(struct memory *memory, struct keeper *keeper, void *base, size_t size)
+{
+    struct kept *kept = base;
+    kept->next = keeper->first;
+    keeper->first = kept;
+    keeper->count++;
+    memory->kept_bytes += size;
+}
+
+/* Frees up to `count` of a list, as long as more than `most` bytes are kept in all. */
+static void drop(struct memory *memory, size_t list, size_t count, size_t most)
+{
+    struct keeper *keeper = &memory->keepers[list];
+    size_t size = size_of(list);
+    for (; count > 0 && keeper->first != NULL && memory->kept_bytes > most; count--)
+        raw_resize(memory, take_kept(memory, keeper, size), size, 0);
+}
+
+void memory_keep(struct memory *memory, size_t most)
+{
+    memory->most_kept = most;
+    for (size_t i = 0; i < LISTS; i++) drop(memory, i, SIZE_MAX, most);
+}
+
+bool memory_keeps_much(const struct memory *memory)
+{
+    return memory->kept_bytes > LIMIT_KEPT_BYTES;
+}
+
+void memory_trim(struct memory *memory)
+{
+    for (size_t i = 0; i < LISTS; i++) {
+        drop(memory, i, memory->keepers[i].least, LIMIT_KEPT_BYTES);
+        memory->keepers[i].least = memory->keepers[i].count;
     }
 }
 
@@ -83,14 +131,12 @@ static void end(struct memory *memory)
 
 void memory_release(struct memory *memory)
 {
-    for (size_t i = 0; i < CLASSES; i++) drop_list(memory, &memory->small[i], (i + 1) * SMALL_STEP);
-    drop_list(memory, &memory->blocks, BLOCK_SIZE);
+    memory_keep(memory, 0);
     for (size_t i = 0; i < LIMIT_SPARES; i++) {
         if (memory->spares[i].base != NULL) raw_resize(memory, memory->spares[i].base, memory->spares[i].size, 0);
         memory->spares[i].base = NULL;
         memory->spares[i].size = 0;
     }
-    memory->kept_bytes = 0;
     memory->released = true;
     if (memory->live == 0) end(memory);
 }
@@ -98,16 +144,10 @@ void memory_release(struct memory *memory)
 void *memory_get(struct memory *memory, size_t size)
 {
     size_t rounded;
-    struct kept **list = list_of(memory, size, &rounded);
-    void *base;
-    if (list != NULL && *list != NULL) {
-        base = *list;
-        *list = (*list)->next;
-        memory->kept_bytes -= rounded;
-    } else {
-        base = raw_resize(memory, NULL, 0, rounded);
-        if (base == NULL) return NULL;
-    }
+    struct keeper *keeper = keeper_of(memory, size, &rounded);
+    void *base = keeper != NULL && keeper->first != NULL ? take_kept(memory, keeper, rounded)
+                                                         : raw_resize(memory, NULL, 0, rounded);
+    if (base == NULL) return NULL;
     memory->held += size;
     memory->live++;
     return base;
@@ -123,14 +163,11 @@ void memory_free(struct memory *memory, void *base, size_t size)
 {
     if (base == NULL) return;
     size_t rounded;
-    struct kept **list = list_of(memory, size, &rounded);
+    struct keeper *keeper = keeper_of(memory, size, &rounded);
     memory->held -= size;
     memory->live--;
-    if (KEEPS && list != NULL && !memory->released && memory->kept_bytes + rounded <= LIMIT_KEPT_BYTES) {
-        struct kept *kept = base;
-        kept->next = *list;
-        *list = kept;
-        memory->kept_bytes += rounded;
+    if (KEEPS && keeper != NULL && memory->kept_bytes + rounded <= memory->most_kept) {
+        keep(memory, keeper, base, rounded);
         return;
     }
     raw_resize(memory, base, rounded, 0);
@@ -141,8 +178,8 @@ void *memory_resize(struct memory *memory, void *base, size_t old_size, size_t n
 {
     if (base == NULL) return memory_get(memory, new_size);
     size_t old_rounded, new_rounded;
-    struct kept **old_list = list_of(memory, old_size, &old_rounded);
-    struct kept **new_list = list_of(memory, new_size, &new_rounded);
+    const struct keeper *old_list = keeper_of(memory, old_size, &old_rounded);
+    const struct keeper *new_list = keeper_of(memory, new_size, &new_rounded);
     if (old_list == NULL && new_list == NULL) {
         void *moved = raw_resize(memory, base, old_size, new_size);
         if (moved != NULL) memory->held += new_size - old_size;

@@ -27,6 +27,12 @@ void *memory_resize(struct memory *memory, void *base, size_t old_size, size_t n
 /* `size` is the size that was asked for. NULL is harmless. */
 void memory_free(struct memory *memory, void *base, size_t size);
 
+/* How many bytes may be kept for reuse, LIMIT_KEPT_BYTES unless told; what is above that is freed at once. */
+void memory_keep(struct memory *memory, size_t most);
+/* True if more than LIMIT_KEPT_BYTES are kept. Of these a trim frees what nobody has needed since the last one. */
+bool memory_keeps_much(const struct memory *memory);
+void memory_trim(struct memory *memory);
+
 /* A large block on its way to be freed is kept for the next one that needs so much: false, it was not, free it. Gives back one of
  * at least `least` bytes, *size is how many; NULL if none is kept. */
 bool memory_keep_spare(struct memory *memory, void *base, size_t size);

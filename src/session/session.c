@@ -198,6 +198,8 @@ static struct cqlua_session *session_new(const struct cqlua_allocator *allocator
     list_init(&session->unstarted);
     list_init(&session->fresh);
     timer_init(&session->close_timer, TIMER_CLOSE);
+    timer_init(&session->trim_timer, TIMER_TRIM);
+    memory_keep(memory, LIMIT_KEPT_BUSY);
     return session;
 }
 
@@ -269,6 +271,8 @@ static void finish_close(struct cqlua_session *session)
     session->is_closed = session->is_closing = true;
     cluster_close(&session->cluster);
     wheel_cancel(&session->cluster.wheel, &session->close_timer);
+    wheel_cancel(&session->cluster.wheel, &session->trim_timer);
+    memory_keep(session->memory, LIMIT_KEPT_BYTES);
     session_settle(session);
     report_open(session,
                 error_new(session->memory, CQLUA_ECLOSED, slice_of("the session was closed before it was connected"), 0));
@@ -318,6 +322,7 @@ static void fire(struct cqlua_session *session, struct timer *timer, int64_t now
 {
     if (timer->kind == TIMER_CLOSE) finish_close(session);
     else if (timer->kind == TIMER_PREPARE) prepare_expired(container_of(timer, struct call, timer));
+    else if (timer->kind == TIMER_TRIM) memory_trim(session->memory);
     else cluster_fire(&session->cluster, timer, now_us);
 }
 
@@ -340,6 +345,12 @@ static void time_close(struct cqlua_session *session, int64_t now_us)
     wheel_arm(&session->cluster.wheel, &session->close_timer, now_us + (int64_t)session->drain_ms * 1000);
 }
 
+static void time_trim(struct cqlua_session *session, int64_t now_us)
+{
+    if (!memory_keeps_much(session->memory) || timer_is_armed(&session->trim_timer)) return;
+    wheel_arm(&session->cluster.wheel, &session->trim_timer, now_us + (int64_t)TRIM_INTERVAL * 1000);
+}
+
 void cqlua_session_turn(struct cqlua_session *session, int64_t now_us, int64_t wall_us)
 {
     if (session->is_closed) return;
@@ -355,7 +366,9 @@ void cqlua_session_turn(struct cqlua_session *session, int64_t now_us, int64_t w
     prepare_start(session);
     cluster_turn(&session->cluster, now_us);
     session_settle(session);
-    if (!session->is_closed && cluster_wants_turn(&session->cluster)) session_defer(session);
+    if (session->is_closed) return;
+    time_trim(session, now_us);
+    if (cluster_wants_turn(&session->cluster)) session_defer(session);
 }
 
 int64_t cqlua_session_due(const struct cqlua_session *session)

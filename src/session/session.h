@@ -8,7 +8,7 @@
 #include "session/queue.h"
 #include "session/statement.h"
 
-enum { TIMER_CLOSE = 32, TIMER_PREPARE = 33 };
+enum { TIMER_CLOSE = 32, TIMER_PREPARE = 33, TIMER_TRIM = 34 };
 
 /* One request of a user: the request itself, the inputs that it borrows, and its completion. */
 struct call {
@@ -54,7 +54,7 @@ struct cqlua_session {
     struct list fresh;     /* completions whose results may still share a receive block */
     int64_t next_question;
     uint32_t events_count; /* that nobody has taken yet */
-    struct timer close_timer;
+    struct timer close_timer, trim_timer;
     uint64_t turn, requests, errors, completions;
     bool is_started; /* the first turn has been made */
     bool is_open_reported;
