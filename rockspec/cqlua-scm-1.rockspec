@@ -179,6 +179,7 @@ build = {
     ["cqlua"] = "lua/cqlua/init.lua",
     ["cqlua.json"] = "lua/cqlua/json.lua",
     ["cqlua.log"] = "lua/cqlua/log.lua",
+    ["cqlua.new_table"] = "lua/cqlua/new_table.lua",
     ["cqlua.options"] = "lua/cqlua/options.lua",
     ["cqlua.request"] = "lua/cqlua/request.lua",
     ["cqlua.result"] = "lua/cqlua/result.lua",

@@ -2,50 +2,51 @@
 -- got.
 
 local errors = require "cqlua.error"
+local new_table = require "cqlua.new_table"
 local task = require "cqlua.task"
 
 local M = {}
 
--- A group's members run; the caller waits until the last has ended, whatever happens.
-local Group = {}
-Group.__index = Group
-
-local function new_group()
+-- A group's members run; the caller waits until the last has ended, whatever happens. A member does run(what, key).
+local function new_group(run, what, results, count)
   local waiter = task.enter()
-  return setmetatable({ left = 0, ended = nil, err = nil, waiter = waiter, tasks = task.group(waiter), members = {} }, Group)
+  return { run = run, what = what, results = results, left = 0, ended = false, err = false, waiter = waiter,
+    tasks = task.group(waiter), members = new_table(count, 0) }
 end
 
 -- The group ends early: how is "raised" or "returned".
 local function stop(group, how, err)
   if group.ended then return end
   group.ended, group.err = how, err
-  for index = 1, #group.members do group.members[index]:cancel() end
+  for _, started in pairs(group.members) do started:cancel() end
 end
 
-local function settle(group, results, key, ok, value, err)
+local function settle(group, key, ok, value, err)
+  group.members[key] = nil -- what was its task may be another group's from now on
   if not ok then
     stop(group, "raised", value)
   elseif value == nil and err ~= nil then
     stop(group, "returned", err)
-  elseif results then
-    results[key] = value
+  elseif value ~= nil and group.results ~= true then
+    group.results[key] = value
   end
   group.left = group.left - 1
   if group.left == 0 then task.wake(group.waiter) end
 end
 
-local function member(group, results, key, fn, ...)
-  if group.ended then return settle(group, nil, key, true) end
-  return settle(group, results, key, pcall(fn, ...))
+local function member(group, key)
+  if group.ended then return settle(group, key, true) end
+  return settle(group, key, pcall(group.run, group.what, key))
 end
 
-local function begin(group, results, key, fn, ...)
-  local started = task.spawn_in(group.tasks, member, group, results, key, fn, ...)
-  started.must_begin = true -- cancelled or not: `member` counts it out
+local function begin(group, key)
+  local started = task.new_member(member, group, key)
   group.left = group.left + 1
-  group.members[#group.members + 1] = started
+  group.members[key] = started
+  task.start(started, group.tasks) -- which may end it at once
 end
 
+-- Gives the results (true: there are none), or nil and the first error, or raises it.
 local function wait_all(group)
   local me = group.waiter
   while group.left > 0 do
@@ -55,35 +56,43 @@ local function wait_all(group)
     if err then stop(group, "raised", err) end
   end
   if group.ended == "raised" then error(group.err, 0) end
-  return group.ended == nil, group.err
+  if group.ended then return nil, group.err end
+  return group.results
 end
 
 -- Runs worker(state) in `count` tasks at once; gives true, or nil and the first error, or raises it.
 function M.run_workers(count, worker, state)
-  local group = new_group()
+  local group = new_group(worker, state, true, count)
   state.group = group
-  for index = 1, count do begin(group, nil, index, worker, state) end
-  local ok, err = wait_all(group)
-  if not ok then return nil, err end
-  return true
+  for index = 1, count do begin(group, index) end
+  return wait_all(group)
+end
+
+local function call_one(functions, key)
+  return functions[key]()
 end
 
 -- Runs all functions at once: a table of what they gave, by the same keys; the first error (raised or returned)
 -- cancels the rest.
 function M.gather(functions)
   if type(functions) ~= "table" then errors.misuse("gather: a table of functions expected, got %s", type(functions)) end
+  local own = {} -- as they are now
   for key, fn in pairs(functions) do
     if type(fn) ~= "function" then
       errors.misuse("gather: a function expected at '%s', got %s", tostring(key), type(fn))
     end
+    own[key] = fn
   end
-  local group, results = new_group(), {}
-  for key, fn in pairs(functions) do begin(group, results, key, fn) end
-  local ok, err = wait_all(group)
-  if not ok then return nil, err end
-  return results
+  local group = new_group(call_one, own, {}, 0)
+  for key in pairs(own) do begin(group, key) end
+  return wait_all(group)
 end
 
+local function map_one(state, index)
+  return state.fn(state.list[index], index)
+end
+
+-- Where there are more items than tasks.
 local function map_worker(state)
   while state.next <= state.count and not state.group.ended do
     local index = state.next
@@ -107,10 +116,16 @@ function M.map(list, n, fn)
   check_workers(n, "map")
   if type(fn) ~= "function" then errors.misuse("map: a function expected, got %s", type(fn)) end
   local count = list.n or #list
-  local state = { list = list, fn = fn, next = 1, count = count, results = { n = count } }
-  local ok, err = M.run_workers(math.min(n, count), map_worker, state)
+  local results = new_table(count, 1)
+  results.n = count
+  if n >= count then
+    local group = new_group(map_one, { list = list, fn = fn }, results, count)
+    for index = 1, count do begin(group, index) end
+    return wait_all(group)
+  end
+  local ok, err = M.run_workers(n, map_worker, { list = list, fn = fn, next = 1, count = count, results = results })
   if not ok then return nil, err end
-  return state.results
+  return results
 end
 
 -- with --------------------------------------------------------------------------------------------

@@ -4,11 +4,10 @@
 local constructor = require "cqlua.constructor"
 local core = require "cqlua.core"
 local errors = require "cqlua.error"
+local new_table = require "cqlua.new_table"
 local task = require "cqlua.task"
 
 local page_body, page_build, page_count = core.page_body, core.page_build, core.page_count
-local has_new, new_table = pcall(require, "table.new")
-if not has_new then new_table = function() return {} end end
 
 local bounded_until, is_spent = task.bounded_until, task.is_spent
 

@@ -51,6 +51,8 @@ local is_stepping = false -- within M.step
 local bound = false -- when the present step is to end; false: whenever
 local WAIT = {} -- what a generator of cqlua.wrap yields while it waits
 local NOTHING = { n = 0 }
+local MOST_SPARE = 1024
+local spare, spare_count = {}, 0 -- tables of members that have ended
 
 local Task = { __name = "cqlua.task" }
 local methods = {}
@@ -141,8 +143,8 @@ local NO_TASK = "cqlua can wait in a task only, and this code runs in none: star
 
 -- Every field that a waiting task uses is named here, so that the table never grows.
 local function new(fn, args)
-  local task = { co = false, fn = fn, args = args, awake = false, parked = false, alarm = false, value = false, err = false,
-    host = false, group = false }
+  local task = { co = false, fn = fn, args = args, key = false, awake = false, parked = false, alarm = false, value = false,
+    err = false, host = false, group = false }
   return setmetatable(task, Task)
 end
 
@@ -358,11 +360,29 @@ end
 local function body(task)
   task.co = task.co or running()
   tasks[task.co] = task
-  if task.cancelled and not task.must_begin then return finish(task, false, task.cancelled) end
+  if task.cancelled then return finish(task, false, task.cancelled) end
   active = task
   local args = task.args
   if not args then return finish(task, xpcall(task.fn, note_trace)) end
   return finish(task, xpcall(task.fn, note_trace, unpack(args, 1, args.n)))
+end
+
+-- The task has left its group: nobody can cancel or join it any more, and what still wakes it wakes it early.
+local function member_body(task)
+  task.co = task.co or running()
+  tasks[task.co] = task
+  active = task
+  local ok, err = pcall(task.fn, task.args, task.key)
+  if not ok then M.report(err) end
+  active = nil
+  tasks[task.co] = nil
+  task.co, task.fn, task.args, task.key, task.alarm, task.cancelled = false, false, false, false, false, nil
+  task.value, task.err, task.host, task.group = false, false, false, false
+  if not task.awake and spare_count < MOST_SPARE then -- else a host has it in a list
+    spare_count = spare_count + 1
+    spare[spare_count] = task
+  end
+  if root.draining and not next(tasks) then wake(root) end
 end
 
 local function outcome(task)
@@ -373,7 +393,7 @@ end
 
 -- Tasks -------------------------------------------------------------------------------------------
 
--- The tasks that `waiter` is going to start with M.spawn_in and wait for: what the host wants to know of them, or nil.
+-- The tasks that `waiter` is going to start with M.start and wait for: what the host wants to know of them, or nil.
 function M.group(waiter)
   return host.group and host.group(waiter)
 end
@@ -383,24 +403,35 @@ function M.tend(group)
   if group then host.tend(group) end
 end
 
--- Starts fn(...) as a task of the group (nil: of none).
-function M.spawn_in(group, fn, ...)
-  local owner, count = M.host(), select("#", ...)
-  local task = new(fn, count > 0 and { n = count, ... } or nil)
-  if owner.start then
-    owner.start(body, task, group)
-  else
-    task.co, task.parked = create(body), true
-    tasks[task.co] = task
-    owner.wake(task)
+-- Starts a task that was made: of the group, or of none (nil).
+local function start(task, group)
+  local owner, run = M.host(), task.key and member_body or body
+  if owner.start then return owner.start(run, task, group) end
+  local co = create(run)
+  task.co, task.parked = co, true
+  tasks[co] = task
+  owner.wake(task)
+end
+M.start = start
+
+-- A task that runs fn(group, key), which raises nothing while there is memory. Only a group knows it, and forgets it in fn: its table serves again.
+function M.new_member(fn, group, key)
+  local task = spare[spare_count] or new()
+  if spare_count > 0 then
+    spare[spare_count] = nil
+    spare_count = spare_count - 1
   end
+  task.fn, task.args, task.key = fn, group, key
   return task
 end
 
 -- Starts fn(...) as a task of its own, in the loop's next turn.
 function M.spawn(fn, ...)
   if type(fn) ~= "function" then errors.misuse("spawn: a function expected, got %s", type(fn)) end
-  return M.spawn_in(nil, fn, ...)
+  local count = select("#", ...)
+  local task = new(fn, count > 0 and { n = count, ... } or nil)
+  start(task)
+  return task
 end
 
 local function forget(joiners, task)

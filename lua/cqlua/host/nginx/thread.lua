@@ -6,6 +6,7 @@
 -- (ngx.sleep, a cosocket) takes the thread with it from then on, since nginx resumes that; the others get another.
 
 local exdata = require "thread.exdata"
+local new_table = require "cqlua.new_table"
 local semaphore = require "ngx.semaphore"
 
 local ngx, error, tostring = ngx, error, tostring
@@ -18,6 +19,7 @@ local M = {}
 
 local LONGEST = 60 -- seconds of one sleep: then the caller looks again
 local MOST = 1024 -- coroutines kept
+local ROOM = 16 -- of a group, for who is ready: more makes it grow
 local WAIT, DONE = {}, {} -- what a group's task yields to its thread
 
 local semaphores, count = {}, 0 -- free ones
@@ -88,7 +90,7 @@ end
 
 -- `parent` waits for the group's end: it is woken when the tasks want another thread, and then calls M.tend.
 function M.group(parent)
-  return { parent = parent, ready = {}, first = 1, last = 0, left = 0, is_served = false, awake = false, host = false }
+  return { parent = parent, ready = new_table(ROOM, 0), first = 1, last = 0, left = 0, is_served = false, awake = false, host = false }
 end
 
 local function push(group, waiter)
@@ -99,8 +101,11 @@ end
 local function take(group)
   local first = group.first
   local waiter = group.ready[first]
-  if waiter then
-    group.ready[first] = nil
+  if not waiter then return nil end
+  group.ready[first] = nil
+  if first == group.last then
+    group.first, group.last = 1, 0
+  else
     group.first = first + 1
   end
   return waiter
