@@ -471,3 +471,34 @@ describe("where there can be no session", function()
     assert.matches("sessions are opened in init_worker_by_lua", (server:get "/open"))
   end)
 end)
+
+-- A TLS server of nginx's own. (In ssl_client_hello and ssl_session_fetch only an nginx with OpenResty's patches can wait.)
+local HANDSHAKE = [[
+  server {
+    listen 127.0.0.1:$tls_port ssl;
+    ssl_certificate $folder/server.pem;
+    ssl_certificate_key $folder/server.key;
+    ssl_certificate_by_lua_block { shop = { certified = ask(SLOW, "certified") } }
+    location / { content_by_lua_block { ngx.print(shop.certified) } }
+  }
+]]
+
+describe("nginx's own handshakes", function()
+  local port
+
+  setup(function()
+    port = support.free_port()
+    folder = support.folder()
+    node = support.node(folder)
+    local key = folder .. "/server.key"
+    support.output(("openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -keyout %s -out %s/server.pem"):format(
+      key, folder))
+    server = support.start { folder = folder, node_port = node.port, server = TOKENS,
+      http = SESSION .. HANDSHAKE:gsub("%$tls_port", port) }
+  end)
+  teardown(teardown_all)
+
+  it("may wait in ssl_certificate_by_lua", function()
+    assert.equal("certified", support.output(("curl -s -k -m 10 https://127.0.0.1:%d/"):format(port)), server:errors())
+  end)
+end)
