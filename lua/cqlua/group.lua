@@ -50,8 +50,8 @@ end
 local function wait_all(group)
   local me = group.waiter
   while group.left > 0 do
-    task.wait(me)
     task.tend(group.tasks)
+    if group.left > 0 then task.wait(me) end
     local err = me.alarm and task.interrupted(me)
     if err then stop(group, "raised", err) end
   end

@@ -14,7 +14,7 @@ local task = require "cqlua.task"
 local translate = require "cqlua.translate"
 
 local core_submit, core_submit_text = core.submit, core.submit_text
-local answer, enter, milliseconds = request.answer, task.enter, request.milliseconds
+local answer, enter, leave, milliseconds = request.answer, task.enter, task.leave, request.milliseconds
 local text_key = stream.text_key
 local next, rawget, type = next, rawget, type
 
@@ -251,13 +251,11 @@ function methods:execute(what, params, given)
   local me = enter()
   local call, checked
   if given ~= nil or self._has_profile then call, checked = options.call(given, "execute", self) end
-  if type(what) == "string" then
-    if params == nil then return execute_plain(self, me, what, call, checked) end
-    if type(params) ~= "table" then errors.misuse("execute: a table of bind values expected, got %s", type(params)) end
-    if next(params) == nil and not what:find "[?:]" then return execute_plain(self, me, what, call, checked) end
-    return execute_text(self, me, what, params, call, checked)
-  end
-  return execute_prepared(self, me, what, params, call, checked)
+  if type(what) ~= "string" then return leave(me, execute_prepared(self, me, what, params, call, checked)) end
+  if params == nil then return leave(me, execute_plain(self, me, what, call, checked)) end
+  if type(params) ~= "table" then errors.misuse("execute: a table of bind values expected, got %s", type(params)) end
+  if next(params) == nil and not what:find "[?:]" then return leave(me, execute_plain(self, me, what, call, checked)) end
+  return leave(me, execute_text(self, me, what, params, call, checked))
 end
 
 -- Every row of every page as one array, under a cap; nil, err.

@@ -23,7 +23,7 @@
 --   is_killed(waiter)  whether the waiter's coroutine is gone
 -- One for which the tasks that a waiter starts and waits for may be cheaper than others has
 --   group(waiter)      which is what it starts them with, and
---   tend(group)        which is told whenever the waiter was woken
+--   tend(group)        which the waiter calls before it waits, and which may run them
 --
 -- This file knows nothing of sessions: what brings answers registers a source, which each turn drains.
 
@@ -52,7 +52,7 @@ local bound = false -- when the present step is to end; false: whenever
 local WAIT = {} -- what a generator of cqlua.wrap yields while it waits
 local NOTHING = { n = 0 }
 local MOST_SPARE = 1024
-local spare, spare_count = {}, 0 -- tables of members that have ended
+local spare, spare_count = {}, 0 -- tables of tasks that have ended
 
 local Task = { __name = "cqlua.task" }
 local methods = {}
@@ -144,8 +144,26 @@ local NO_TASK = "cqlua can wait in a task only, and this code runs in none: star
 -- Every field that a waiting task uses is named here, so that the table never grows.
 local function new(fn, args)
   local task = { co = false, fn = fn, args = args, key = false, awake = false, parked = false, alarm = false, value = false,
-    err = false, host = false, group = false }
+    err = false, host = false, group = false, is_thread = false }
   return setmetatable(task, Task)
+end
+
+-- A task that only we know, of the table of an earlier one. What still wakes that one wakes this one early, which it may.
+local function obtain()
+  if spare_count == 0 then return new(false) end
+  local task = spare[spare_count]
+  spare[spare_count] = nil
+  spare_count = spare_count - 1
+  task.awake = false -- by what came late
+  return task
+end
+
+local function give_back(task)
+  if task.awake or spare_count == MOST_SPARE then return end -- awake: a host has it in a list
+  task.co, task.fn, task.args, task.key, task.alarm, task.cancelled = false, false, false, false, false, nil
+  task.value, task.err, task.host, task.group, task.is_thread = false, false, false, false, false
+  spare_count = spare_count + 1
+  spare[spare_count] = task
 end
 
 -- A coroutine of the host's own that waits: a task without a body, for one call or one scope.
@@ -157,11 +175,10 @@ local function guest()
   return visitor
 end
 
--- A thread of a host that may use coroutines again: a new task for each wait, so that what comes late for one never meets
--- another.
+-- A thread of a host that may use coroutines again: a task for each call.
 local function thread()
   host.admit()
-  local task = new(false)
+  local task = obtain()
   task.is_thread = true
   return task
 end
@@ -230,6 +247,12 @@ local function enter()
   return task
 end
 M.enter = enter
+
+-- The call of M.enter is over, and nothing holds what it gave: then it may serve again. Gives the rest of its arguments.
+function M.leave(task, ...)
+  if task.is_thread then give_back(task) end
+  return ...
+end
 
 -- What takes long in a task lets the others and the host go on, in a step whose time is up: gives the error that a wait
 -- would raise. A timer wakes it in the next step: who wakes itself need not wait.
@@ -376,12 +399,8 @@ local function member_body(task)
   if not ok then M.report(err) end
   active = nil
   tasks[task.co] = nil
-  task.co, task.fn, task.args, task.key, task.alarm, task.cancelled = false, false, false, false, false, nil
-  task.value, task.err, task.host, task.group = false, false, false, false
-  if not task.awake and spare_count < MOST_SPARE then -- else a host has it in a list
-    spare_count = spare_count + 1
-    spare[spare_count] = task
-  end
+  task.co = false
+  give_back(task)
   if root.draining and not next(tasks) then wake(root) end
 end
 
@@ -398,7 +417,7 @@ function M.group(waiter)
   return host.group and host.group(waiter)
 end
 
--- To be called whenever the waiter was woken.
+-- To be called by the waiter whenever it is about to wait for them; it looks again before it waits.
 function M.tend(group)
   if group then host.tend(group) end
 end
@@ -416,11 +435,7 @@ M.start = start
 
 -- A task that runs fn(group, key), which raises nothing while there is memory. Only a group knows it, and forgets it in fn: its table serves again.
 function M.new_member(fn, group, key)
-  local task = spare[spare_count] or new()
-  if spare_count > 0 then
-    spare[spare_count] = nil
-    spare_count = spare_count - 1
-  end
+  local task = obtain()
   task.fn, task.args, task.key = fn, group, key
   return task
 end

@@ -1,9 +1,10 @@
 -- Waiting in nginx: a light thread sleeps on a semaphore. A semaphore is used again only after a wait that was woken: one whose
 -- thread was killed, or whose time has passed, may still be posted, and would wake a stranger.
 --
--- The tasks of a group (gather, map, each) share one light thread, which costs nginx less than one each: they are coroutines that
--- nginx does not know, and those that are woken together run one after the other. A task that waits for something of nginx's own
--- (ngx.sleep, a cosocket) takes the thread with it from then on, since nginx resumes that; the others get another.
+-- The tasks of a group (gather, map, each) are coroutines that nginx does not know, which costs it less than light threads. Who
+-- waits for the group runs them, those that are woken together one after the other, in its own thread (in one of theirs, if it is
+-- a task of a group itself). A task that waits for something of nginx's own (ngx.sleep, a cosocket) takes the thread with it
+-- until it ends, since nginx resumes that; the others get another.
 
 local exdata = require "thread.exdata"
 local new_table = require "cqlua.new_table"
@@ -88,7 +89,8 @@ end
 
 -- Groups ------------------------------------------------------------------------------------------
 
--- `parent` waits for the group's end: it is woken when the tasks want another thread, and then calls M.tend.
+-- `parent` waits for the group's end, and calls M.tend before it does and whenever it was woken. Without one (false) the group has
+-- a thread of its own.
 function M.group(parent)
   return { parent = parent, ready = new_table(ROOM, 0), first = 1, last = 0, left = 0, is_served = false, awake = false, host = false }
 end
@@ -120,6 +122,8 @@ local function keep(waiter, co, ok, what, ...)
   return keep(waiter, co, resume(co))
 end
 
+local serve
+
 -- After a task has run: gives true if it took the thread, and has ended since.
 local function after(group, waiter, co, ok, what, ...)
   if what == WAIT then return false end
@@ -131,8 +135,8 @@ local function after(group, waiter, co, ok, what, ...)
     report(what)
     return false
   end
-  waiter.group, group.is_served = false, false
-  if group.ready[group.first] then M.wake(group.parent) end
+  waiter.group = false
+  if group.left > 0 then ngx.thread.spawn(serve, group) else group.is_served = false end
   keep(waiter, co, resume(co, yield(what, ...)))
   return true
 end
@@ -144,7 +148,8 @@ local function run(group, waiter)
   return after(group, waiter, co, resume(co))
 end
 
-local function serve(group)
+-- What a thread does that is the group's own.
+function serve(group)
   group.is_served = true
   while group.left > 0 do
     local waiter = take(group)
@@ -157,9 +162,18 @@ local function serve(group)
   group.is_served = false
 end
 
--- Sees that a thread runs what is ready. Called by the group's parent.
+-- Runs who is ready. Called by the group's parent before it waits.
 function M.tend(group)
-  if group.left > 0 and not group.is_served then ngx.thread.spawn(serve, group) end
+  if group.is_served or group.left == 0 then return end
+  if group.parent.group then
+    ngx.thread.spawn(serve, group)
+    return
+  end
+  local waiter = take(group)
+  while waiter do
+    if waiter.co and run(group, waiter) then return end
+    waiter = take(group)
+  end
 end
 
 -- Runs body(started) as a task of the group.
@@ -167,7 +181,11 @@ function M.start(group, body, started)
   started.co, started.group, started.awake, started.host = take_worker(), group, true, body
   group.left = group.left + 1
   push(group, started)
-  if group.is_served then wake_thread(group) else M.tend(group) end
+  if group.is_served then
+    wake_thread(group)
+  elseif not group.parent then
+    ngx.thread.spawn(serve, group)
+  end
 end
 
 -- Both --------------------------------------------------------------------------------------------
@@ -185,9 +203,17 @@ function M.wake(waiter)
   if group.is_served then wake_thread(group) else M.wake(group.parent) end
 end
 
+-- Whose semaphore wakes the waiter.
+local function sleeper(waiter)
+  local group = waiter.group
+  if not group then return waiter end
+  if group.is_served or not group.parent then return group end
+  return sleeper(group.parent)
+end
+
 -- True if the waiter's thread was killed.
 function M.is_killed(waiter)
-  local thread = waiter.group or waiter
+  local thread = sleeper(waiter)
   local sem = thread.host
   return sem and sem:count() >= 0 and not thread.awake
 end
