@@ -357,7 +357,7 @@ function methods:batch(list, given)
 end
 
 -- Nobody waits for the tag of a submit: true; or what it failed with.
-local function leave(tag, err)
+local function send_off(tag, err)
   if tag then
     request.ignore(tag)
     return true
@@ -367,7 +367,7 @@ local function leave(tag, err)
 end
 
 local function submit_nowait(self, what, params, call)
-  return leave(core_submit(self._core, what, params, call))
+  return send_off(core_submit(self._core, what, params, call))
 end
 
 -- A text whose statement is not there yet: sent once it is, with the values as they are now.
@@ -407,7 +407,7 @@ function methods:execute_nowait(what, params, given)
     if known then return submit_nowait(self, known, params, call) end
     return prepare_nowait(self, what, params, call, keyspace)
   end
-  return leave(core_submit_text(self._core, what, call))
+  return send_off(core_submit_text(self._core, what, call))
 end
 
 -- Prepares a text: a prepared statement (fields text, params, columns), or nil, err. Waits.

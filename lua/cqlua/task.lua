@@ -142,15 +142,15 @@ local FOREIGN = "cqlua cannot wait in a coroutine that is no task: make a genera
 local NO_TASK = "cqlua can wait in a task only, and this code runs in none: start one with cqlua.spawn"
 
 -- Every field that a waiting task uses is named here, so that the table never grows.
-local function new(fn, args)
-  local task = { co = false, fn = fn, args = args, key = false, awake = false, parked = false, alarm = false, value = false,
-    err = false, host = false, group = false, is_thread = false }
+local function new(run, fn, args)
+  local task = { co = false, run = run, fn = fn, args = args, key = false, awake = false, parked = false, alarm = false,
+    value = false, err = false, host = false, group = false, is_thread = false }
   return setmetatable(task, Task)
 end
 
 -- A task that only we know, of the table of an earlier one. What still wakes that one wakes this one early, which it may.
 local function obtain()
-  if spare_count == 0 then return new(false) end
+  if spare_count == 0 then return new(false, false) end
   local task = spare[spare_count]
   spare[spare_count] = nil
   spare_count = spare_count - 1
@@ -170,7 +170,7 @@ end
 local function guest()
   local co, is_main = running()
   if not co or is_main or not host.may_wait or not host.may_wait() then return nil end
-  local visitor = new(false)
+  local visitor = new(false, false)
   visitor.co, visitor.is_guest = co, true
   return visitor
 end
@@ -424,19 +424,20 @@ end
 
 -- Starts a task that was made: of the group, or of none (nil).
 local function start(task, group)
-  local owner, run = M.host(), task.key and member_body or body
-  if owner.start then return owner.start(run, task, group) end
-  local co = create(run)
+  local owner = M.host()
+  if owner.start then return owner.start(task.run, task, group) end
+  local co = create(task.run)
   task.co, task.parked = co, true
   tasks[co] = task
   owner.wake(task)
 end
 M.start = start
 
--- A task that runs fn(group, key), which raises nothing while there is memory. Only a group knows it, and forgets it in fn: its table serves again.
+-- A task that runs fn(group, key), which raises nothing while there is memory. Only the group knows it, and forgets it in fn,
+-- for its table serves again.
 function M.new_member(fn, group, key)
   local task = obtain()
-  task.fn, task.args, task.key = fn, group, key
+  task.run, task.fn, task.args, task.key = member_body, fn, group, key
   return task
 end
 
@@ -444,7 +445,7 @@ end
 function M.spawn(fn, ...)
   if type(fn) ~= "function" then errors.misuse("spawn: a function expected, got %s", type(fn)) end
   local count = select("#", ...)
-  local task = new(fn, count > 0 and { n = count, ... } or nil)
+  local task = new(body, fn, count > 0 and { n = count, ... } or nil)
   start(task)
   return task
 end

@@ -327,6 +327,30 @@ describe("gather", function()
   it("of nothing is empty", function()
     run(function() assert.same({}, group.gather {}) end)
   end)
+
+  it("has any keys, as they are when it is called", function()
+    run(function()
+      local functions = { [false] = function() return "no" end, [2.5] = function() return "half" end }
+      functions.adds = function() functions.late = error return "added" end
+      assert.same({ [false] = "no", [2.5] = "half", adds = "added" }, group.gather(functions))
+    end)
+  end)
+
+  it("leaves nothing of a group that was stopped to the tasks of the next", function()
+    run(function()
+      for _ = 1, 3 do
+        local got, err = group.gather { function() task.sleep(1000) end, function() task.sleep(1000) end,
+          function() return nil, "failed" end }
+        assert.is_nil(got)
+        assert.equal("failed", err)
+        local values = group.map({ 1, 2, 3, 4 }, 4, function(n)
+          task.sleep(n / 100)
+          return 10 * n
+        end)
+        assert.same({ 10, 20, 30, 40, n = 4 }, values)
+      end
+    end)
+  end)
 end)
 
 describe("map", function()

@@ -89,10 +89,11 @@ end
 
 -- Groups ------------------------------------------------------------------------------------------
 
--- `parent` waits for the group's end, and calls M.tend before it does and whenever it was woken. Without one (false) the group has
--- a thread of its own.
+-- `parent` waits for the group's end, and calls M.tend before it does and whenever it was woken. Without one (false) the
+-- group has a thread of its own.
 function M.group(parent)
-  return { parent = parent, ready = new_table(ROOM, 0), first = 1, last = 0, left = 0, is_served = false, awake = false, host = false }
+  return { parent = parent, ready = new_table(ROOM, 0), first = 1, last = 0, left = 0, is_served = false, awake = false,
+    host = false }
 end
 
 local function push(group, waiter)
