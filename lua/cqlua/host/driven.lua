@@ -19,10 +19,6 @@ return function(name)
   local M = own(name, make_loop)
   M.step, M.adopt = nil, nil -- the program turns its loop, and lends none
 
-  function M.fd()
-    return core.loop_fd(M.loop())
-  end
-
   -- Seconds; nil: for ever. To be asked last thing before waiting.
   function M.delay()
     local ms = M.timeout_ms()

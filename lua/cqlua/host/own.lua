@@ -23,6 +23,12 @@ return function(name, make_loop)
     return loop
   end
 
+  -- The descriptor that is readable while anything is ready, the same for good; nil where the loop has none (no epoll, or no
+  -- poll set).
+  function M.fd()
+    return core.loop_fd(M.loop())
+  end
+
   -- waiter.parked: true while it waits here; "missed" if it was woken while it waited for something of the program's own.
   function M.wait(waiter)
     if waiter.parked then

@@ -4,11 +4,4 @@
 local core = require "cqlua.core"
 local own = require "cqlua.host.own"
 
-local M = own("poll", core.pollset_new)
-
--- The descriptor that is readable while anything is ready, the same for good; nil where the system has none (no epoll).
-function M.fd()
-  return core.loop_fd(M.loop())
-end
-
-return M
+return own("poll", core.pollset_new)

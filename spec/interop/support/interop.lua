@@ -60,6 +60,32 @@ function Process:wait_until(is_up)
   error("it does not come up:\n" .. M.read(self.log), 2)
 end
 
+-- A program that is driven over HTTP ----------------------------------------------------------------
+
+local Server = {}
+
+function Server:stop()
+  self.process:stop()
+  M.run("rm -rf " .. self.folder)
+end
+
+-- The methods of such programs' objects, to be added to.
+function M.class()
+  local methods = setmetatable({}, { __index = Server })
+  methods.__index = methods
+  return methods
+end
+
+-- Starts `command`, in which %d is the port of its HTTP interface: { call = M.http's, folder =, process = }, of that class, once
+-- it answers GET `path`.
+function M.serve(class, command, path)
+  local folder, port = M.folder(), M.free_port()
+  local server = setmetatable({ folder = folder, call = M.http(port) }, class)
+  server.process = M.start(command:format(port), folder .. "/log")
+  server.process:wait_until(function() return (pcall(server.call, "GET", path)) end)
+  return server
+end
+
 -- JSON over HTTP ----------------------------------------------------------------------------------
 
 -- Whether what it needs is there: lua-socket and lua-cjson.

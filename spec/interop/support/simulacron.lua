@@ -20,23 +20,13 @@ end
 
 -- The server ----------------------------------------------------------------------------------------
 
-local Server = {}
-Server.__index = Server
+local Server = interop.class()
 
 -- Nodes get addresses from `address` on; with `port` they share that one, with ports from there on.
 local function start(address, port)
-  local folder, http = interop.folder(), interop.free_port()
-  local command = ("java -Xmx128m -XX:TieredStopAtLevel=1 -cp '%s/*' spec/interop/support/Simulacron.java %d %s %s")
-    :format(classes, http, address, port or "")
-  local server = setmetatable({ folder = folder, call = interop.http(http) }, Server)
-  server.process = interop.start(command, folder .. "/log")
-  server.process:wait_until(function() return (pcall(server.call, "GET", "cluster")) end)
-  return server
-end
-
-function Server:stop()
-  self.process:stop()
-  interop.run("rm -rf " .. self.folder)
+  local command = ("java -Xmx128m -XX:TieredStopAtLevel=1 -cp '%s/*' spec/interop/support/Simulacron.java %%d %s %s")
+    :format(classes, address, port or "")
+  return interop.serve(Server, command, "cluster")
 end
 
 -- Clusters ------------------------------------------------------------------------------------------

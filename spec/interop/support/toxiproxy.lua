@@ -12,20 +12,12 @@ function M.missing()
   if not interop.has("test -x " .. program) then return "no toxiproxy, which Go builds" end
 end
 
-local Server = {}
-Server.__index = Server
+local Server = interop.class()
 
 function M.start()
-  local folder, port = interop.folder(), interop.free_port()
-  local server = setmetatable({ folder = folder, call = interop.http(port), count = 0 }, Server)
-  server.process = interop.start(("%s -host 127.0.0.1 -port %d"):format(program, port), folder .. "/log")
-  server.process:wait_until(function() return (pcall(server.call, "GET", "version")) end)
+  local server = interop.serve(Server, program .. " -host 127.0.0.1 -port %d", "version")
+  server.count = 0
   return server
-end
-
-function Server:stop()
-  self.process:stop()
-  interop.run("rm -rf " .. self.folder)
 end
 
 local Proxy = {}

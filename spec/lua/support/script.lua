@@ -8,13 +8,13 @@ while arg[place] do
 end
 local interpreter = table.concat(words, " ")
 
--- Runs the text with this interpreter: all its output, then "status N".
-return function(text)
+-- Runs the text with this interpreter, by the command `before` if there is one: all its output, then "status N".
+return function(text, before)
   local name = os.tmpname()
   local file = assert(io.open(name, "w"))
   file:write(text)
   file:close()
-  local pipe = assert(io.popen("timeout 100 " .. interpreter .. " " .. name .. " 2>&1; echo status $?"))
+  local pipe = assert(io.popen("timeout 100 " .. (before or "") .. interpreter .. " " .. name .. " 2>&1; echo status $?"))
   local said = pipe:read "*a"
   pipe:close()
   os.remove(name)
