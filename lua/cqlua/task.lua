@@ -250,7 +250,7 @@ M.enter = enter
 
 -- The call of M.enter is over, and nothing holds what it gave: then it may serve again. Gives the rest of its arguments.
 function M.leave(task, ...)
-  if task.is_thread then give_back(task) end
+  if task.is_thread and not task.inner then give_back(task) end -- inner: the generator in which the call is goes on with it
   return ...
 end
 
@@ -357,10 +357,22 @@ local function wake_joiners(task)
   end
 end
 
-local function finish(task, ok, ...)
+local function enter_body(task)
+  task.co = task.co or running()
+  tasks[task.co] = task
+  active = task
+end
+
+local function leave_body(task)
   active = nil
   tasks[task.co] = nil
-  task.co, task.scope, task.args = false, nil, nil
+  task.co = false
+  if root.draining and not next(tasks) then wake(root) end
+end
+
+local function finish(task, ok, ...)
+  leave_body(task)
+  task.scope, task.args = nil, nil
   if ok then
     task.state = "done"
     task.results = select("#", ...) > 0 and { n = select("#", ...), ... } or NOTHING
@@ -372,7 +384,6 @@ local function finish(task, ok, ...)
   end
   last_trace = nil
   wake_joiners(task)
-  if root.draining and not next(tasks) then wake(root) end
 end
 
 local function note_trace(err)
@@ -381,10 +392,8 @@ local function note_trace(err)
 end
 
 local function body(task)
-  task.co = task.co or running()
-  tasks[task.co] = task
+  enter_body(task)
   if task.cancelled then return finish(task, false, task.cancelled) end
-  active = task
   local args = task.args
   if not args then return finish(task, xpcall(task.fn, note_trace)) end
   return finish(task, xpcall(task.fn, note_trace, unpack(args, 1, args.n)))
@@ -392,16 +401,11 @@ end
 
 -- The task has left its group: nobody can cancel or join it any more, and what still wakes it wakes it early.
 local function member_body(task)
-  task.co = task.co or running()
-  tasks[task.co] = task
-  active = task
+  enter_body(task)
   local ok, err = pcall(task.fn, task.args, task.key)
   if not ok then M.report(err) end
-  active = nil
-  tasks[task.co] = nil
-  task.co = false
+  leave_body(task)
   give_back(task)
-  if root.draining and not next(tasks) then wake(root) end
 end
 
 local function outcome(task)
@@ -505,7 +509,7 @@ local function open_scope(task, scope)
   if task.is_guest then tasks[task.co] = task end -- the calls in it belong to the same task
 end
 
-local function leave(task, scope, ok, ...)
+local function close_scope(task, scope, ok, ...)
   task.scope = scope.outer
   if task.is_guest and not scope.outer then tasks[task.co] = nil end
   if scope.timer then timers:cancel(scope.timer) end
@@ -536,7 +540,7 @@ function M.with_timeout(seconds, fn, ...)
   local scope = { task = task, message = message }
   scope.timer = M.add_timer(seconds, expire, scope)
   open_scope(task, scope)
-  return leave(task, scope, pcall(fn, ...))
+  return close_scope(task, scope, pcall(fn, ...))
 end
 
 -- Runs fn(...), in which waits are safe from cancel and from the time limits around.
@@ -546,7 +550,7 @@ function M.shield(fn, ...)
   if task.is_thread then return fn(...) end -- nothing ends its waits early
   local scope = { shield = true }
   open_scope(task, scope)
-  return leave(task, scope, pcall(fn, ...))
+  return close_scope(task, scope, pcall(fn, ...))
 end
 
 -- Generators --------------------------------------------------------------------------------------

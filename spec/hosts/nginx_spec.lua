@@ -206,6 +206,78 @@ describe("a session in nginx", function()
           ngx.print(collectgarbage "count" .. " " .. require "cqlua.core".session_count(nginx.session("shop")._core).memory)
         }
       }
+      location /siblings {
+        content_by_lua_block {
+          -- What the first wait of a group's task may be, while its siblings wait for something else
+          local first = {
+            slept = function() ngx.sleep(0.001) return "slept" end,
+            nested = function()
+              return cqlua.assert(cqlua.gather { function() return ask(FAST, "nested") end, function() ngx.sleep(0.001) end })[1]
+            end,
+            spawned = function() return cqlua.spawn(ask, FAST, "spawned"):join() end,
+            generated = function() return cqlua.wrap(function() coroutine.yield(ask(FAST, "generated")) end)() end,
+            threaded = function() return select(2, ngx.thread.wait(ngx.thread.spawn(ask, FAST, "threaded"))) end,
+            resumed = function() return coroutine.wrap(function() coroutine.yield "resumed" end)() end,
+            yielded = function() coroutine.yield() return "yielded" end,
+            closed = function()
+              local stream = nginx.session("shop"):stream(SLOW, { "x" })
+              cqlua.with_timeout(0.001, function() return stream:next() end)
+              stream:close()
+              ngx.sleep(0.001)
+              return "closed"
+            end,
+          }
+          local all, wrong = {}, 0
+          for name, fn in pairs(first) do
+            all[name] = fn
+            for _ = 1, 3 do
+              local got = cqlua.assert(cqlua.gather { before = function() return ask(SLOW, "before") end, fn = fn,
+                again = fn, after = function() return ask(FAST, "after") end })
+              if got.before ~= "before" or got.fn ~= name or got.again ~= name or got.after ~= "after" then wrong = wrong + 1 end
+            end
+          end
+          for name, got in pairs(cqlua.assert(cqlua.gather(all))) do
+            if got ~= name then wrong = wrong + 1 end
+          end
+          ngx.print(wrong, " wrong")
+        }
+      }
+      location /generators {
+        content_by_lua_block {
+          local wrong = 0
+          local function check(token) if ask(FAST, token) ~= token then wrong = wrong + 1 end end
+          local threads = {}
+          for i = 1, 20 do
+            threads[i] = ngx.thread.spawn(function()
+              local several = cqlua.wrap(function()
+                for n = 1, 10 do
+                  check("a" .. i .. "." .. n)
+                  check("b" .. i .. "." .. n)
+                  coroutine.yield(n)
+                end
+              end)
+              for n = 1, 10 do
+                if several() ~= n then wrong = wrong + 1 end
+                check("c" .. i .. "." .. n)
+              end
+            end)
+          end
+          for i = 1, 20 do assert(ngx.thread.wait(threads[i])) end
+          ngx.print(wrong, " wrong")
+        }
+      }
+      location /interrupted {
+        content_by_lua_block {
+          local function long()
+            ngx.sleep(0.001)
+            cqlua.sleep(1000)
+          end
+          local _, err = cqlua.with_timeout(0.02, function() return cqlua.map({ 1, 2 }, 2, long) end)
+          local outer, why = cqlua.gather { function() return cqlua.map({ 1, 2 }, 2, long) end,
+            function() ask(SLOW, "x") return nil, "why" end }
+          ngx.print(err.name, " ", tostring(outer), " ", why)
+        }
+      }
       location /metrics { content_by_lua_block { ngx.print(nginx.prometheus()) } }
     ]] }
   end)
@@ -229,6 +301,18 @@ describe("a session in nginx", function()
     for i = 1, 3 do expected[i + 1] = ("b%d child%d %d.1 %d.2 g%d"):format(i, i, i, i, i) end
     expected[5] = "3000\n"
     assert.equal(table.concat(expected, "\n"), (server:get "/groups"))
+  end)
+
+  it("Q1 goes on with a group's tasks whatever one of them waits for first", function()
+    assert.equal("0 wrong", (server:get "/siblings"))
+  end)
+
+  it("Q1 gives each generator its own answers, however often it asks before it yields", function()
+    assert.equal("0 wrong", (server:get "/generators"))
+  end)
+
+  it("X1 interrupts a group whose tasks wait for long, also after something of nginx's", function()
+    assert.equal("timeout nil why", (server:get "/interrupted"))
   end)
 
   it("ends waits early by with_timeout, by the call's timeout and by a group's first error", function()

@@ -92,7 +92,8 @@ enum {
     SMALL_MAX = 1536, /* a call is the largest of them */
     LIMIT_KEPT_BYTES = 1 << 20,
     LIMIT_KEPT_BUSY = 16 << 20,     /* by a session, while it needs it */
-    TRIM_INTERVAL = 1000,           /* in which what was not needed is let go */
+    TRIM_INTERVAL = 1000,           /* in which what was not needed is let go, */
+    TRIM_BYTES = 2 << 20,           /* no more than so much at once */
     LIMIT_SPARES = 2,               /* large receive blocks */
     LIMIT_SPARE_BYTES = 768 * 1024, /* a larger one is given back */
 };

@@ -117,8 +117,10 @@ bool memory_keeps_much(const struct memory *memory)
 
 void memory_trim(struct memory *memory)
 {
+    size_t least = LIMIT_KEPT_BYTES;
+    if (memory->kept_bytes > least + TRIM_BYTES) least = memory->kept_bytes - TRIM_BYTES;
     for (size_t i = 0; i < LISTS; i++) {
-        drop(memory, i, memory->keepers[i].least, LIMIT_KEPT_BYTES);
+        drop(memory, i, memory->keepers[i].least, least);
         memory->keepers[i].least = memory->keepers[i].count;
     }
 }

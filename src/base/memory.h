@@ -29,7 +29,8 @@ void memory_free(struct memory *memory, void *base, size_t size);
 
 /* How many bytes may be kept for reuse, LIMIT_KEPT_BYTES unless told; what is above that is freed at once. */
 void memory_keep(struct memory *memory, size_t most);
-/* True if more than LIMIT_KEPT_BYTES are kept. Of these a trim frees what nobody has needed since the last one. */
+/* True if more than LIMIT_KEPT_BYTES are kept. A trim frees, down to that, what nobody has needed since the last one, TRIM_BYTES
+ * at most. */
 bool memory_keeps_much(const struct memory *memory);
 void memory_trim(struct memory *memory);
 

@@ -2,8 +2,8 @@
 -- thread was killed, or whose time has passed, may still be posted, and would wake a stranger.
 --
 -- The tasks of a group (gather, map, each) are coroutines that nginx does not know, which costs it less than light threads. Who
--- waits for the group runs them, those that are woken together one after the other, in its own thread (in one of theirs, if it is
--- a task of a group itself). A task that waits for something of nginx's own (ngx.sleep, a cosocket) takes the thread with it
+-- waits for the group runs them, those that are woken together one after the other, in its own thread (if it can be cancelled,
+-- a thread of their own does). A task that waits for something of nginx's own (ngx.sleep, a cosocket) takes the thread with it
 -- until it ends, since nginx resumes that; the others get another.
 
 local exdata = require "thread.exdata"
@@ -15,6 +15,7 @@ local ngx, error, tostring = ngx, error, tostring
 -- Lua's own, as lua-resty-core uses them; what nginx puts in their place would make each a coroutine of nginx's.
 local create, resume, yield = coroutine._create, coroutine._resume, coroutine._yield
 -- luacheck: pop
+local running, status = coroutine.running, coroutine.status -- nginx's
 
 local M = {}
 
@@ -115,15 +116,29 @@ local function take(group)
 end
 
 -- The task `waiter` has this thread for itself, until it ends.
-local function keep(waiter, co, ok, what, ...)
+local function keep(co, ok, what, ...)
   if what == DONE then return put_back(co) end
   if not ok then return report(what) end
-  if what ~= WAIT then return keep(waiter, co, resume(co, yield(what, ...))) end
-  sleep(waiter)
-  return keep(waiter, co, resume(co))
+  return keep(co, resume(co, yield(what, ...)))
 end
 
 local serve
+
+-- Another thread serves the group from now on.
+local function hand_over(group)
+  if group.left > 0 then ngx.thread.spawn(serve, group) else group.is_served = false end
+end
+
+-- True if the call of nginx's that yields has chosen who runs next (it starts a thread, or resumes a coroutine): nothing of
+-- nginx's may come between that and the yield.
+local function has_switched(what)
+  return type(what) == "thread" or status(running()) ~= "running"
+end
+
+local function hand_over_late(group, co, ...)
+  hand_over(group)
+  return keep(co, resume(co, ...))
+end
 
 -- After a task has run: gives true if it took the thread, and has ended since.
 local function after(group, waiter, co, ok, what, ...)
@@ -137,8 +152,12 @@ local function after(group, waiter, co, ok, what, ...)
     return false
   end
   waiter.group = false
-  if group.left > 0 then ngx.thread.spawn(serve, group) else group.is_served = false end
-  keep(waiter, co, resume(co, yield(what, ...)))
+  if has_switched(what) then
+    hand_over_late(group, co, yield(what, ...))
+  else
+    hand_over(group)
+    keep(co, resume(co, yield(what, ...)))
+  end
   return true
 end
 
@@ -149,31 +168,34 @@ local function run(group, waiter)
   return after(group, waiter, co, resume(co))
 end
 
+-- Runs who is ready; gives true if one of them took the thread.
+local function run_ready(group)
+  local waiter = take(group)
+  while waiter do
+    if waiter.co and waiter.group == group and run(group, waiter) then return true end -- else it has left meanwhile
+    waiter = take(group)
+  end
+  return false
+end
+
 -- What a thread does that is the group's own.
 function serve(group)
   group.is_served = true
   while group.left > 0 do
-    local waiter = take(group)
-    if not waiter then
-      sleep(group)
-    elseif waiter.co then
-      if run(group, waiter) then return end
-    end
+    if run_ready(group) then return end
+    if group.left > 0 then sleep(group) end
   end
   group.is_served = false
 end
 
--- Runs who is ready. Called by the group's parent before it waits.
+-- Runs who is ready. Called by the group's parent before it waits. Only a thread that nothing can interrupt lends itself: one of
+-- the tasks may keep it for long.
 function M.tend(group)
   if group.is_served or group.left == 0 then return end
-  if group.parent.group then
+  if group.parent.is_thread then
+    run_ready(group)
+  else
     ngx.thread.spawn(serve, group)
-    return
-  end
-  local waiter = take(group)
-  while waiter do
-    if waiter.co and run(group, waiter) then return end
-    waiter = take(group)
   end
 end
 
@@ -182,11 +204,7 @@ function M.start(group, body, started)
   started.co, started.group, started.awake, started.host = take_worker(), group, true, body
   group.left = group.left + 1
   push(group, started)
-  if group.is_served then
-    wake_thread(group)
-  elseif not group.parent then
-    ngx.thread.spawn(serve, group)
-  end
+  if not group.parent then ngx.thread.spawn(serve, group) end
 end
 
 -- Both --------------------------------------------------------------------------------------------
