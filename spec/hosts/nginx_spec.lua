@@ -206,6 +206,7 @@ describe("a session in nginx", function()
           ngx.print(collectgarbage "count" .. " " .. require "cqlua.core".session_count(nginx.session("shop")._core).memory)
         }
       }
+      location /capturable { content_by_lua_block { ngx.print(ask(FAST, "captured")) } }
       location /siblings {
         content_by_lua_block {
           -- What the first wait of a group's task may be, while its siblings wait for something else
@@ -219,6 +220,8 @@ describe("a session in nginx", function()
             threaded = function() return select(2, ngx.thread.wait(ngx.thread.spawn(ask, FAST, "threaded"))) end,
             resumed = function() return coroutine.wrap(function() coroutine.yield "resumed" end)() end,
             yielded = function() coroutine.yield() return "yielded" end,
+            captured = function() return ngx.location.capture("/capturable").body end,
+            flushed = function() ngx.flush(true) return "flushed" end,
             closed = function()
               local stream = nginx.session("shop"):stream(SLOW, { "x" })
               cqlua.with_timeout(0.001, function() return stream:next() end)
