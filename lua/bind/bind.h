@@ -21,9 +21,8 @@ enum bind_nil { BIND_NIL_DEFAULT, BIND_NIL_ERROR, BIND_NIL_UNSET, BIND_NIL_NULL 
 struct bind_state {
     int error_metatable; /* of error objects */
     int new_shape;       /* function(columns, conditional, metadata) -> shape */
-    int result_index, result_tostring;
-    int int64_kind; /* function(cdata) -> 1 (int64_t), 2 (uint64_t) or nil; LuaJIT only */
-    int int64_make; /* function() -> the number in `box` as int64_t cdata; LuaJIT only */
+    int int64_kind;      /* function(cdata) -> 1 (int64_t), 2 (uint64_t) or nil; LuaJIT only */
+    int int64_make;      /* function() -> the number in `box` as int64_t cdata; LuaJIT only */
     int empty_shape;
     int nearest; /* function(name, candidates) -> the candidate that is nearest, or nil */
     const void *loop_type, *queue_type, *session_type, *prepared_type, *call_type, *statement_type, *page_type, *pump_type,

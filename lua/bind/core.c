@@ -109,15 +109,13 @@ static int keep(lua_State *L, const char *field)
     return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-/* setup{ error =, new_shape =, result_index =, result_tostring =, int64_kind =, int64_make =, empty_shape = } */
+/* setup{ error =, new_shape =, int64_kind =, int64_make =, empty_shape = } */
 static int core_setup(lua_State *L)
 {
     struct bind_state *state = bind_state_of(L);
     luaL_checktype(L, 1, LUA_TTABLE);
     state->error_metatable = keep(L, "error");
     state->new_shape = keep(L, "new_shape");
-    state->result_index = keep(L, "result_index");
-    state->result_tostring = keep(L, "result_tostring");
     state->int64_kind = keep(L, "int64_kind");
     state->int64_make = keep(L, "int64_make");
     state->empty_shape = keep(L, "empty_shape");

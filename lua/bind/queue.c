@@ -148,7 +148,11 @@ static int queue_gc(lua_State *L)
 /* --- what a completion is in Lua: two values each, after the tag ------------------------------------------------------------ */
 
 /* Stack indexes in queue_take. SHAPE, with its NAMES and METATABLE, is the last result's: most have the same. */
-enum { OUT = 2, KEY_INDEX, FN_INDEX, KEY_TOSTRING, FN_TOSTRING, SHAPE, NAMES, METATABLE, TOP = METATABLE };
+enum { OUT = 2, SHAPE, NAMES, METATABLE, TOP = METATABLE };
+
+/* The places of a completion in OUT, from its first one on. Rows come with INFO (see info.c) and SHAPE, and the statement for the
+ * next page, if there is one, in the place of the error; all else leaves INFO as it is. */
+enum { PLACE_TAG, PLACE_VALUE, PLACE_ERROR, PLACE_INFO, PLACE_SHAPE, PLACES };
 
 static uint32_t rows_kept(const struct cqlua_result *result)
 {
@@ -177,28 +181,8 @@ static void load_shape(lua_State *L, struct bind_session *owner, const struct cq
     loaded->number = number;
 }
 
-/* Gives the rows on top of the stack their metatable: what else the result has. */
-static void push_meta(lua_State *L, const struct bind_slot *slot, const struct cqlua_result *result)
-{
-    lua_createtable(L, 3, 2);
-    lua_pushvalue(L, KEY_INDEX);
-    lua_pushvalue(L, FN_INDEX);
-    lua_rawset(L, -3);
-    lua_pushvalue(L, KEY_TOSTRING);
-    lua_pushvalue(L, FN_TOSTRING);
-    lua_rawset(L, -3);
-    bind_push_info(L, result);
-    lua_rawseti(L, -2, 1);
-    lua_pushvalue(L, SHAPE);
-    lua_rawseti(L, -2, 2);
-    if (slot->statement != NULL && cqlua_result_has_more(result)) {
-        bind_push_statement(L, slot->statement);
-        lua_rawseti(L, -2, 3);
-    }
-}
-
-/* A small result: its rows, and true if there are more pages. */
-static void push_rows(lua_State *L, const struct bind_slot *slot, const struct cqlua_result *result)
+/* A small result: its rows, and the statement for the next page if there is one. 0, or 1: pushed nil and an error. */
+static int push_rows(lua_State *L, const struct bind_slot *slot, const struct cqlua_result *result)
 {
     struct cqlua_rows cursor;
     struct bind_builder build = {.names = NAMES, .metatable = METATABLE, .into = lua_gettop(L) + 1, .first = 1};
@@ -210,13 +194,20 @@ static void push_rows(lua_State *L, const struct bind_slot *slot, const struct c
         if (bind_rows_build(L, &build, result, &cursor)) {
             lua_pushnil(L);
             lua_insert(L, -2);
-            return;
+            return 1;
         }
     }
-    push_meta(L, slot, result);
-    lua_setmetatable(L, -2);
-    if (cqlua_result_has_more(result)) lua_pushboolean(L, 1);
+    if (slot->statement != NULL && cqlua_result_has_more(result)) bind_push_statement(L, slot->statement);
     else lua_pushnil(L);
+    return 0;
+}
+
+static void store_info(lua_State *L, const struct cqlua_result *result, int place)
+{
+    bind_push_info(L, result);
+    lua_rawseti(L, OUT, place + PLACE_INFO);
+    lua_pushvalue(L, SHAPE);
+    lua_rawseti(L, OUT, place + PLACE_SHAPE);
 }
 
 /* A page and its shape. */
@@ -239,7 +230,7 @@ static int is_small(const struct cqlua_result *result)
     return rows <= 1 || (rows <= SMALL_ROWS && cqlua_result_body(result).len <= SMALL_BYTES);
 }
 
-static void push_result(lua_State *L, struct bind_slot *slot, struct cqlua_completion *done, struct shape_key *loaded)
+static void push_result(lua_State *L, struct bind_slot *slot, struct cqlua_completion *done, struct shape_key *loaded, int place)
 {
     if (done->result == NULL) { /* `use` */
         lua_pushboolean(L, 1);
@@ -253,7 +244,7 @@ static void push_result(lua_State *L, struct bind_slot *slot, struct cqlua_compl
     }
     load_shape(L, slot->owner, done->result, loaded);
     if (slot->as_page || !is_small(done->result)) push_page(L, slot, done);
-    else push_rows(L, slot, done->result);
+    else if (push_rows(L, slot, done->result) == 0) store_info(L, done->result, place);
 }
 
 static void push_prepared(lua_State *L, struct cqlua_completion *done)
@@ -367,7 +358,8 @@ static void push_event(lua_State *L, const struct bind_queue *queue, const struc
     }
 }
 
-static void push_answer(lua_State *L, struct bind_queue *queue, struct cqlua_completion *done, struct shape_key *loaded)
+static void push_answer(lua_State *L, struct bind_queue *queue, struct cqlua_completion *done, struct shape_key *loaded,
+                        int place)
 {
     struct bind_slot *slot = &queue->slots[done->tag - 1];
     lua_pushinteger(L, (lua_Integer)done->tag);
@@ -377,7 +369,7 @@ static void push_answer(lua_State *L, struct bind_queue *queue, struct cqlua_com
     } else if (done->kind == CQLUA_PREPARED) {
         push_prepared(L, done);
     } else {
-        push_result(L, slot, done, loaded);
+        push_result(L, slot, done, loaded, place);
     }
 }
 
@@ -391,24 +383,20 @@ static int refill(struct bind_queue *queue, int most)
     return queue->batch_count;
 }
 
-static void store(lua_State *L, int tag, int place)
+/* The tag is above TOP, value and error on top of the stack. */
+static void store(lua_State *L, int place)
 {
-    int top = lua_gettop(L);
-    lua_pushvalue(L, tag);
-    lua_rawseti(L, OUT, place);
-    lua_pushvalue(L, top);
-    lua_rawseti(L, OUT, place + 2);
-    lua_pushvalue(L, top - 1);
-    lua_rawseti(L, OUT, place + 1);
-    lua_settop(L, TOP);
+    lua_rawseti(L, OUT, place + PLACE_ERROR);
+    lua_rawseti(L, OUT, place + PLACE_VALUE);
+    lua_settop(L, TOP + 1);
+    lua_rawseti(L, OUT, place + PLACE_TAG);
 }
 
-/* take(queue, out, until): puts tag, value and error (or more) of each completion into `out`; gives their number, 256 at most. At
+/* take(queue, out, until): puts each completion into `out`, five places for each; gives their number, 256 at most. At
  * the time `until` (seconds of the loops' clock; nil: none) it stops, but not before the first. */
 static int queue_take(lua_State *L)
 {
     struct bind_queue *queue = bind_check_queue(L, 1);
-    struct bind_state *state = bind_state_of(L);
     struct shape_key loaded = {NULL, 0};
     int64_t until_us = lua_isnoneornil(L, 3) ? INT64_MAX : (int64_t)(luaL_checknumber(L, 3) * 1e6);
     int n = 0;
@@ -419,17 +407,13 @@ static int queue_take(lua_State *L)
     }
     lua_settop(L, OUT);
     luaL_checkstack(L, 24, "take");
-    lua_pushliteral(L, "__index");
-    lua_rawgeti(L, LUA_REGISTRYINDEX, state->result_index);
-    lua_pushliteral(L, "__tostring");
-    lua_rawgeti(L, LUA_REGISTRYINDEX, state->result_tostring);
     lua_settop(L, TOP);
     while (queue->batch_next < queue->batch_count) {
         struct cqlua_completion *done = &queue->batch[queue->batch_next];
-        int is_event = done->kind != CQLUA_RESULT && done->kind != CQLUA_PREPARED;
+        int place = PLACES * n + 1, is_event = done->kind != CQLUA_RESULT && done->kind != CQLUA_PREPARED;
         if (is_event) push_event(L, queue, done);
-        else push_answer(L, queue, done, &loaded);
-        store(L, TOP + 1, 3 * n + 1);
+        else push_answer(L, queue, done, &loaded, place);
+        store(L, place);
         if (!is_event) bind_slot_free(queue, (uint32_t)done->tag);
         cqlua_completions_release(done, 1);
         queue->batch_next++;

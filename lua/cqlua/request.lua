@@ -13,14 +13,17 @@ local task = require "cqlua.task"
 local types = require "cqlua.types"
 
 local take = core.take
+local of_rows = result.of_rows
 local interrupted, is_spent, wait, wake = task.interrupted, task.is_spent, task.wait, task.wake
 
 local M = {
   ended = { ok = 0 }, -- requests that have ended, by outcome: "ok", or the error's name
 }
 
+local PLACES = 5
+
 local queue = core.queue_new()
-local out = {} -- what take fills: tag, value, error of each completion
+local out = {} -- what take fills, PLACES for each completion: tag, value, error; of rows info, shape, and error is a statement
 local pending = {} -- cell by tag; false where nobody waits any more
 local retries = {} -- by tag: the function that decides about its retries
 local sessions = setmetatable({}, { __mode = "v" }) -- by serial, for their events
@@ -34,8 +37,6 @@ core.setup {
   error = errors.metatable,
   new_shape = shape.new,
   empty_shape = shape.new({}, false, ""),
-  result_index = result.index,
-  result_tostring = result.tostring,
   int64_kind = types.int64_kind,
   int64_make = types.int64_make,
 }
@@ -104,9 +105,13 @@ end
 local function drain()
   repeat
     local count = take(queue, out, task.bounded_until())
-    for index = 1, 3 * count, 3 do
-      local tag, value, err = out[index], out[index + 1], out[index + 2]
+    for index = 1, PLACES * count, PLACES do
+      local tag, value, err, packed = out[index], out[index + 1], out[index + 2], out[index + 3]
       out[index + 1], out[index + 2] = false, false
+      if packed then
+        value, err = of_rows(value, packed, out[index + 4], err), err and true -- true: there are more pages
+        out[index + 3], out[index + 4] = false, false
+      end
       if tag > 0 then deliver(tag, value, err) else postpone(-tag, value, err) end
     end
     if later_count > 0 then act_on_all() end

@@ -59,12 +59,18 @@ end
 
 -- Building ----------------------------------------------------------------------------------------
 
+-- The result of rows, with what the core packed and the statement for the next page (nil: there is none).
+local function of_rows(rows, packed, shape, statement)
+  return setmetatable(rows, { packed, shape, statement, __index = M.index, __tostring = M.tostring })
+end
+M.of_rows = of_rows
+
 -- The result of a page: its rows built, the page released. Or nil, err.
 function M.of_page(page, shape)
   local packed, statement = core.page_info(page), core.page_statement(page)
   local rows, err = rows_of.all(page, shape)
   if not rows then return nil, err end
-  return setmetatable(rows, { packed, shape, statement, __index = M.index, __tostring = M.tostring })
+  return of_rows(rows, packed, shape, statement)
 end
 
 -- Notes where more pages come from: fetch(session, statement, paging_state) -> result, or nil, err.
