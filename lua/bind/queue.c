@@ -151,7 +151,7 @@ static int queue_gc(lua_State *L)
 enum { OUT = 2, SHAPE, NAMES, METATABLE, TOP = METATABLE };
 
 /* The places of a completion in OUT, from its first one on. Rows come with INFO (see info.c) and SHAPE, and the statement for the
- * next page, if there is one, in the place of the error; all else leaves INFO as it is. */
+ * next page, if there is one, in the place of the error; with all else INFO is false. */
 enum { PLACE_TAG, PLACE_VALUE, PLACE_ERROR, PLACE_INFO, PLACE_SHAPE, PLACES };
 
 static uint32_t rows_kept(const struct cqlua_result *result)
@@ -200,6 +200,12 @@ static int push_rows(lua_State *L, const struct bind_slot *slot, const struct cq
     if (slot->statement != NULL && cqlua_result_has_more(result)) bind_push_statement(L, slot->statement);
     else lua_pushnil(L);
     return 0;
+}
+
+static void clear_info(lua_State *L, int place)
+{
+    lua_pushboolean(L, 0);
+    lua_rawseti(L, OUT, place + PLACE_INFO);
 }
 
 static void store_info(lua_State *L, const struct cqlua_result *result, int place)
@@ -411,6 +417,7 @@ static int queue_take(lua_State *L)
     while (queue->batch_next < queue->batch_count) {
         struct cqlua_completion *done = &queue->batch[queue->batch_next];
         int place = PLACES * n + 1, is_event = done->kind != CQLUA_RESULT && done->kind != CQLUA_PREPARED;
+        clear_info(L, place); /* memory may have run out when it was used last */
         if (is_event) push_event(L, queue, done);
         else push_answer(L, queue, done, &loaded, place);
         store(L, place);
