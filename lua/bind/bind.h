@@ -98,6 +98,7 @@ struct bind_queue {
     /* What cqlua_take gave and Lua did not get yet: it survives an error in the middle. */
     struct cqlua_completion batch[BIND_BATCH];
     int batch_next, batch_count;
+    int stored; /* so many of it are in the table that take fills; 0 once Lua knows */
 };
 void bind_queue_unref(struct bind_queue *queue);
 /* A free slot's tag, or 0 (no memory). */

@@ -19,19 +19,25 @@ struct bind_page *bind_push_page(lua_State *L, unsigned bigint)
     return page;
 }
 
+static void push_collector(lua_State *L, struct bind_state *state, size_t bytes)
+{
+    int kilobytes;
+    state->grown += bytes;
+    if (state->grown < PUSH_BYTES) return;
+    kilobytes = (int)(state->grown >> 10);
+    state->grown = 0;
+    lua_gc(L, LUA_GCSTEP, kilobytes);
+}
+
 void bind_page_fill(lua_State *L, struct bind_page *page, struct cqlua_result *result)
 {
     struct bind_state *state = bind_state_of(L);
+    size_t bytes = cqlua_result_body(result).len;
+    push_collector(L, state, bytes); /* a finalizer may throw: then the result is not ours yet */
     page->result = result;
     page->cursor = cqlua_result_rows(result);
-    page->bytes = cqlua_result_body(result).len;
-    state->pinned += page->bytes;
-    state->grown += page->bytes;
-    if (state->grown >= PUSH_BYTES) {
-        int kilobytes = (int)(state->grown >> 10);
-        state->grown = 0;
-        lua_gc(L, LUA_GCSTEP, kilobytes);
-    }
+    page->bytes = bytes;
+    state->pinned += bytes;
 }
 
 static struct bind_page *check_page(lua_State *L, int index)

@@ -221,8 +221,8 @@ static void push_page(lua_State *L, struct bind_slot *slot, struct cqlua_complet
 {
     struct cqlua_result *result = done->result;
     struct bind_page *page = bind_push_page(L, slot->bigint);
-    done->result = NULL;
     bind_page_fill(L, page, result);
+    done->result = NULL; /* it is the page's now */
     if (slot->statement != NULL && cqlua_result_has_more(result)) {
         page->statement = slot->statement;
         slot->statement->refs++;
@@ -407,6 +407,11 @@ static int queue_take(lua_State *L)
     int64_t until_us = lua_isnoneornil(L, 3) ? INT64_MAX : (int64_t)(luaL_checknumber(L, 3) * 1e6);
     int n = 0;
     luaL_checktype(L, OUT, LUA_TTABLE);
+    if (queue->stored > 0) { /* an error was thrown when these had been stored */
+        lua_pushinteger(L, queue->stored);
+        queue->stored = 0;
+        return 1;
+    }
     if (refill(queue, until_us == INT64_MAX ? BIND_BATCH : BOUND_BATCH) == 0) {
         lua_pushinteger(L, 0);
         return 1;
@@ -424,9 +429,10 @@ static int queue_take(lua_State *L)
         if (!is_event) bind_slot_free(queue, (uint32_t)done->tag);
         cqlua_completions_release(done, 1);
         queue->batch_next++;
-        n++;
+        queue->stored = ++n;
         if (until_us != INT64_MAX && cqlua_loop_clock(NULL) >= until_us) break;
     }
+    queue->stored = 0;
     lua_pushinteger(L, n);
     return 1;
 }

@@ -197,7 +197,7 @@ local function keyspace_named(session, name)
   if cache.keyspaces[name] then return cache.keyspaces[name] end
   local reading = cache.readings[name]
   if not reading then
-    reading = task.spawn(read, session, cache, name)
+    reading = task.spawn_apart(read, session, cache, name) -- for all who ask meanwhile
     cache.readings[name] = reading
   end
   return reading:join()

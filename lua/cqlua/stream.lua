@@ -13,6 +13,7 @@ local result = require "cqlua.result"
 local rows_of = require "cqlua.rows"
 local task = require "cqlua.task"
 
+local running = coroutine.running
 local enter, interrupted, is_spent, wait, wake = task.enter, task.interrupted, task.is_spent, task.wait, task.wake
 local milliseconds = request.milliseconds
 
@@ -211,7 +212,7 @@ end
 -- Makes the next page the one that is read: true; nil at the end; nil, err. Other tasks wait meanwhile.
 local function move_on(self, me)
   drop_reader(self)
-  self._moving = me
+  self._moving = running() or true
   local ok, moved, err = pcall(read_next_page, self, me)
   self._moving = false
   if self.closed then drop_reader(self) end
@@ -231,7 +232,9 @@ end
 local function build_more(self)
   local me = enter()
   while true do
-    if self._moving == me then errors.misuse "stream: on_page cannot read rows of its own stream: it is between two pages" end
+    if self._moving == (running() or true) then
+      errors.misuse "stream: on_page cannot read rows of its own stream: it is between two pages"
+    end
     while self._moving and not self.closed do wait_here(self, me) end
     if self.closed then return self._error and nil, self._error or nil end
     local reader = self._reader
@@ -396,7 +399,7 @@ local function new(db, checked)
     _built = 0,
     _reading = false, -- a page is being consumed
     _full = false, -- the queue was full when a page was asked for
-    _moving = false, -- the task that is between two pages
+    _moving = false, -- the coroutine that is between two pages (true: the main one)
     _waiters = {},
     _finished = false, -- no page comes after those in _pages
     _error = false,

@@ -13,7 +13,8 @@
 --   drive(seconds)     what cqlua.step does; or nil and why not
 --   adopt(handle)      goes on with the loop of an adopted session; false: it cannot
 -- A host whose threads are its own also has
---   start(body, task, group)  runs body(task) in a new coroutine of its own, soon or at once
+--   start(body, task, group)  runs body(task) in a new coroutine of its own, soon or at once; group false: one that
+--                             outlives who starts it
 -- and, if coroutines that are no tasks may wait, one of
 --   may_wait()         whether a coroutine that is no task, and runs now, is resumed by the host and may wait; else it is
 --                      code that the host did not start (a generator), whose yield would go astray
@@ -426,7 +427,7 @@ function M.tend(group)
   if group then host.tend(group) end
 end
 
--- Starts a task that was made: of the group, or of none (nil).
+-- Starts a task that was made: of the group, of none (nil), or of none and for others too (false).
 local function start(task, group)
   local owner = M.host()
   if owner.start then return owner.start(task.run, task, group) end
@@ -451,6 +452,13 @@ function M.spawn(fn, ...)
   local count = select("#", ...)
   local task = new(body, fn, count > 0 and { n = count, ... } or nil)
   start(task)
+  return task
+end
+
+-- The same for what others wait for too: it goes on though whatever started it is killed.
+function M.spawn_apart(fn, ...)
+  local task = new(body, fn, { n = select("#", ...), ... })
+  start(task, false)
   return task
 end
 

@@ -281,6 +281,24 @@ describe("a session in nginx", function()
           ngx.print(err.name, " ", tostring(outer), " ", why)
         }
       }
+      location /late_wakes {
+        content_by_lua_block {
+          -- A wait that with_timeout ended leaves its waiter in the stream's list: closing the stream wakes a task that is gone
+          local db, ended = nginx.session "shop", 0
+          for i = 1, 20 do
+            local stream = db:stream(SLOW, { "x" })
+            local _, err = cqlua.with_timeout(0.001, function() for page in stream:pages() do error(page) end end)
+            if err.name == "timeout" then ended = ended + 1 end
+            stream:close()
+          end
+          local asked
+          local own = db:stream(FAST, { "x" }, { on_page = function() asked = asked or select(2, pcall(own_next)) end })
+          own_next = function() return own:next() end
+          own:next()
+          own:close()
+          ngx.print(ended, " ", ask(FAST, "after"), " ", tostring(asked):match "on_page cannot read rows")
+        }
+      }
       location /metrics { content_by_lua_block { ngx.print(nginx.prometheus()) } }
     ]] }
   end)
@@ -312,6 +330,10 @@ describe("a session in nginx", function()
 
   it("Q1 gives each generator its own answers, however often it asks before it yields", function()
     assert.equal("0 wrong", (server:get "/generators"))
+  end)
+
+  it("X1 survives wakes of what has ended, and an on_page that reads its own stream", function()
+    assert.equal("20 after on_page cannot read rows", (server:get "/late_wakes"))
   end)
 
   it("X1 interrupts a group whose tasks wait for long, also after something of nginx's", function()

@@ -108,6 +108,21 @@ static void what_a_burst_needed_is_kept_until_nobody_needs_it(void **state)
     assert_int_equal(tally.bytes, 0);
 }
 
+static void receive_blocks_never_count_on_more_than_the_usual(void **state)
+{
+    (void)state;
+    enum { COUNT = 100 };
+    static void *blocks[COUNT];
+    struct tally tally;
+    struct memory *memory = counted(&tally);
+    memory_keep(memory, (size_t)2 * COUNT * RECEIVE_BLOCK);
+    for (int i = 0; i < COUNT; i++) blocks[i] = memory_get(memory, RECEIVE_BLOCK);
+    for (int i = 0; i < COUNT; i++) memory_free(memory, blocks[i], RECEIVE_BLOCK);
+    assert_true(tally.bytes <= LIMIT_KEPT_BYTES + 65536);
+    memory_release(memory);
+    assert_int_equal(tally.bytes, 0);
+}
+
 static void resizing_keeps_the_bytes_across_all_sizes(void **state)
 {
     (void)state;
@@ -208,6 +223,7 @@ int main(void)
         cmocka_unit_test(small_blocks_are_reused_without_a_call),
         cmocka_unit_test(what_is_kept_is_bounded),
         cmocka_unit_test(what_a_burst_needed_is_kept_until_nobody_needs_it),
+        cmocka_unit_test(receive_blocks_never_count_on_more_than_the_usual),
         cmocka_unit_test(resizing_keeps_the_bytes_across_all_sizes),
         cmocka_unit_test(outlives_its_owner_until_the_last_block_is_freed),
         cmocka_unit_test(fault_47_running_out_leaves_the_old_block),

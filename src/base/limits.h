@@ -91,7 +91,7 @@ enum {
     SMALL_STEP = 64,
     SMALL_MAX = 1536, /* a call is the largest of them */
     LIMIT_KEPT_BYTES = 1 << 20,
-    LIMIT_KEPT_BUSY = 16 << 20,     /* by a session, while it needs it */
+    LIMIT_KEPT_BUSY = 16 << 20,     /* of small ones by a session, while it needs them */
     TRIM_INTERVAL = 1000,           /* in which what was not needed is let go, */
     TRIM_BYTES = 2 << 20,           /* no more than so much at once */
     LIMIT_SPARES = 2,               /* large receive blocks */

@@ -161,6 +161,12 @@ void *memory_zero(struct memory *memory, size_t size)
     return base == NULL ? NULL : memset(base, 0, size);
 }
 
+/* Receive blocks are large and few are needed at once: they never count on more than the usual. */
+static size_t most_kept(const struct memory *memory, size_t size)
+{
+    return size == BLOCK_SIZE && memory->most_kept > LIMIT_KEPT_BYTES ? LIMIT_KEPT_BYTES : memory->most_kept;
+}
+
 void memory_free(struct memory *memory, void *base, size_t size)
 {
     if (base == NULL) return;
@@ -168,7 +174,7 @@ void memory_free(struct memory *memory, void *base, size_t size)
     struct keeper *keeper = keeper_of(memory, size, &rounded);
     memory->held -= size;
     memory->live--;
-    if (KEEPS && keeper != NULL && memory->kept_bytes + rounded <= memory->most_kept) {
+    if (KEEPS && keeper != NULL && memory->kept_bytes + rounded <= most_kept(memory, rounded)) {
         keep(memory, keeper, base, rounded);
         return;
     }

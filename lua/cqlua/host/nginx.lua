@@ -40,10 +40,11 @@ local function start_in_timer(_, body, started)
   return thread.start(thread.group(false), body, started)
 end
 
--- A task of a group, or one of its own thread, which ends with the request; of a timer, where there can be none. Never a
--- coroutine of nginx's: when nginx kills a request, it forgets that those wait, and would resume them.
+-- A task of a group, or one of its own thread, which ends with the request; of a timer, where there can be none, or where it is
+-- to outlive the request (group: false). Never a coroutine of nginx's: when nginx kills a request, it forgets that those wait,
+-- and would resume them.
 function M.start(body, started, group)
-  if group or not driver.is_turning and CAN_WAIT[get_phase()] then
+  if group or group == nil and not driver.is_turning and CAN_WAIT[get_phase()] then
     return thread.start(group or thread.group(false), body, started)
   end
   local ok, reason = ngx.timer.at(0, start_in_timer, body, started)

@@ -144,6 +144,7 @@ end
 local function after(group, waiter, co, ok, what, ...)
   if what == WAIT then return false end
   group.left = group.left - 1
+  waiter.group = false
   if what == DONE then
     put_back(co)
     return false
@@ -151,7 +152,6 @@ local function after(group, waiter, co, ok, what, ...)
     report(what)
     return false
   end
-  waiter.group = false
   if has_switched(what) then
     hand_over_late(group, co, yield(what, ...))
   else
