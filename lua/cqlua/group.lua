@@ -60,12 +60,17 @@ local function wait_all(group)
   return group.results
 end
 
+-- Runs the group's members 1 to count.
+local function run_numbered(group, count)
+  for index = 1, count do begin(group, index) end
+  return wait_all(group)
+end
+
 -- Runs worker(state) in `count` tasks at once; gives true, or nil and the first error, or raises it.
 function M.run_workers(count, worker, state)
   local group = new_group(worker, state, true, count)
   state.group = group
-  for index = 1, count do begin(group, index) end
-  return wait_all(group)
+  return run_numbered(group, count)
 end
 
 local function call_one(functions, key)
@@ -118,11 +123,7 @@ function M.map(list, n, fn)
   local count = list.n or #list
   local results = new_table(count, 1)
   results.n = count
-  if n >= count then
-    local group = new_group(map_one, { list = list, fn = fn }, results, count)
-    for index = 1, count do begin(group, index) end
-    return wait_all(group)
-  end
+  if n >= count then return run_numbered(new_group(map_one, { list = list, fn = fn }, results, count), count) end
   local ok, err = M.run_workers(n, map_worker, { list = list, fn = fn, next = 1, count = count, results = results })
   if not ok then return nil, err end
   return results

@@ -245,17 +245,21 @@ end
 
 -- Methods -----------------------------------------------------------------------------------------
 
+local function execute_any(self, me, what, params, call, checked)
+  if type(what) ~= "string" then return execute_prepared(self, me, what, params, call, checked) end
+  if params == nil then return execute_plain(self, me, what, call, checked) end
+  if type(params) ~= "table" then errors.misuse("execute: a table of bind values expected, got %s", type(params)) end
+  if next(params) == nil and not what:find "[?:]" then return execute_plain(self, me, what, call, checked) end
+  return execute_text(self, me, what, params, call, checked)
+end
+
 -- Runs a text or a prepared statement, with values by position or by name: a result, or nil, err. Waits.
 function methods:execute(what, params, given)
   check(self, "execute")
   local me = enter()
   local call, checked
   if given ~= nil or self._has_profile then call, checked = options.call(given, "execute", self) end
-  if type(what) ~= "string" then return leave(me, execute_prepared(self, me, what, params, call, checked)) end
-  if params == nil then return leave(me, execute_plain(self, me, what, call, checked)) end
-  if type(params) ~= "table" then errors.misuse("execute: a table of bind values expected, got %s", type(params)) end
-  if next(params) == nil and not what:find "[?:]" then return leave(me, execute_plain(self, me, what, call, checked)) end
-  return leave(me, execute_text(self, me, what, params, call, checked))
+  return leave(me, execute_any(self, me, what, params, call, checked))
 end
 
 -- Every row of every page as one array, under a cap; nil, err.

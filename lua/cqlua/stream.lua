@@ -209,10 +209,15 @@ local function read_next_page(self, me)
   return true
 end
 
+-- The coroutine that runs; true: the main one.
+local function here()
+  return running() or true
+end
+
 -- Makes the next page the one that is read: true; nil at the end; nil, err. Other tasks wait meanwhile.
 local function move_on(self, me)
   drop_reader(self)
-  self._moving = running() or true
+  self._moving = here()
   local ok, moved, err = pcall(read_next_page, self, me)
   self._moving = false
   if self.closed then drop_reader(self) end
@@ -232,7 +237,7 @@ end
 local function build_more(self)
   local me = enter()
   while true do
-    if self._moving == (running() or true) then
+    if self._moving == here() then
       errors.misuse "stream: on_page cannot read rows of its own stream: it is between two pages"
     end
     while self._moving and not self.closed do wait_here(self, me) end
@@ -399,7 +404,7 @@ local function new(db, checked)
     _built = 0,
     _reading = false, -- a page is being consumed
     _full = false, -- the queue was full when a page was asked for
-    _moving = false, -- the coroutine that is between two pages (true: the main one)
+    _moving = false, -- the coroutine that is between two pages, as here() gives it
     _waiters = {},
     _finished = false, -- no page comes after those in _pages
     _error = false,

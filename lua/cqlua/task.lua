@@ -446,20 +446,22 @@ function M.new_member(fn, group, key)
   return task
 end
 
+local function spawn(group, fn, ...)
+  local count = select("#", ...)
+  local task = new(body, fn, count > 0 and { n = count, ... } or nil)
+  start(task, group)
+  return task
+end
+
 -- Starts fn(...) as a task of its own, in the loop's next turn.
 function M.spawn(fn, ...)
   if type(fn) ~= "function" then errors.misuse("spawn: a function expected, got %s", type(fn)) end
-  local count = select("#", ...)
-  local task = new(body, fn, count > 0 and { n = count, ... } or nil)
-  start(task)
-  return task
+  return spawn(nil, fn, ...)
 end
 
 -- The same for what others wait for too: it goes on though whatever started it is killed.
 function M.spawn_apart(fn, ...)
-  local task = new(body, fn, { n = select("#", ...), ... })
-  start(task, false)
-  return task
+  return spawn(false, fn, ...)
 end
 
 local function forget(joiners, task)

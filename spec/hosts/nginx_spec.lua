@@ -64,243 +64,246 @@ local function assert_no_failure(printed)
   assert.not_matches("Socket errors", printed)
 end
 
+-- Every way to wait, each with a location of its own.
+local PLACES = [[
+  location /rewrite {
+    rewrite_by_lua_block { ngx.ctx.got = ask(FAST, "rewritten") }
+    content_by_lua_block { ngx.print(ngx.ctx.got) }
+  }
+  location /access {
+    access_by_lua_block { ngx.ctx.got = ask(FAST, "allowed") }
+    content_by_lua_block { ngx.print(ngx.ctx.got) }
+  }
+  location /timer {
+    content_by_lua_block {
+      local done = require "ngx.semaphore".new()
+      local got
+      ngx.timer.at(0, function() got = ask(FAST, "timed") done:post() end)
+      done:wait(5)
+      ngx.print(got)
+    }
+  }
+  location /threads {
+    content_by_lua_block {
+      local threads, got = {}, {}
+      for i = 1, 5 do threads[i] = ngx.thread.spawn(ask, i % 2 == 0 and SLOW or FAST, "thread" .. i) end
+      for i = 1, 5 do got[i] = select(2, ngx.thread.wait(threads[i])) end
+      ngx.print(table.concat(got, " "))
+    }
+  }
+  location /coroutine {
+    content_by_lua_block {
+      local plain = coroutine.wrap(function() for i = 1, 3 do coroutine.yield(ask(FAST, "plain" .. i)) end end)
+      local ours = cqlua.wrap(function() for i = 1, 3 do coroutine.yield(ask(FAST, "ours" .. i)) end end)
+      ngx.print(plain(), " ", ours(), " ", plain(), " ", ours())
+    }
+  }
+  location /tasks {
+    content_by_lua_block {
+      local got = cqlua.assert(cqlua.map({ 3, 1, 2 }, 3, function(i) return ask(SLOW, "m" .. i) end))
+      local both = cqlua.assert(cqlua.gather { db = function() return ask(SLOW, "g") end,
+        nginx = function() ngx.sleep(0.01) return "slept" end })
+      local task = cqlua.spawn(function(s) cqlua.sleep(s) return ask(FAST, "spawned") end, 0.01)
+      ngx.print(table.concat(got, " "), " ", both.db, " ", both.nginx, " ", task:join())
+    }
+  }
+  location /groups {
+    content_by_lua_block {
+      -- nginx's own waits and ours, in turn, in every task of a group: each with a thread of its own from the first on
+      local order, turns = {}, { require "ngx.semaphore".new(), require "ngx.semaphore".new() }
+      local function member(i)
+        ask(FAST, "a" .. i)
+        if i < 3 then assert(turns[i]:wait(5)) end -- for the one after it
+        order[#order + 1] = i
+        if i > 1 then turns[i - 1]:post(1) end
+        local thread = ngx.thread.spawn(function() ngx.sleep(0.001) return "child" .. i end)
+        local got = ask(SLOW, "b" .. i)
+        local _, child = ngx.thread.wait(thread)
+        local inner = cqlua.assert(cqlua.map({ 1, 2 }, 2, function(j)
+          if j == i then ngx.sleep(0.001) end
+          return ask(FAST, i .. "." .. j)
+        end))
+        local generator = cqlua.wrap(function() coroutine.yield(ask(FAST, "g" .. i)) end)
+        return got .. " " .. child .. " " .. inner[1] .. " " .. inner[2] .. " " .. generator()
+      end
+      local all = cqlua.assert(cqlua.map({ 1, 2, 3 }, 3, member))
+      ngx.say(table.concat(order))
+      for i = 1, 3 do ngx.say(all[i]) end
+      local many = {}
+      for i = 1, 3000 do many[i] = i end
+      local got = cqlua.assert(cqlua.map(many, 500, function(i) return tonumber(ask(FAST, tostring(i))) end))
+      for i = 1, 3000 do assert(got[i] == i) end
+      ngx.say(#got)
+    }
+  }
+  location /abort_groups { lua_check_client_abort on; content_by_lua_block {
+    cqlua.map({ 1, 2, 3, 4 }, 4, function(i)
+      if i == 4 then ngx.sleep(2) end
+      ask(SLOW, "aborted" .. i)
+      ngx.sleep(2)
+    end)
+  } }
+  location /late {
+    content_by_lua_block {
+      local value, err = cqlua.with_timeout(0.02, function() return ask(SLOW, "late") end)
+      ngx.say(tostring(value), " ", err.name)
+      local db = nginx.session "shop"
+      value, err = db:execute(SLOW, { "later" }, { timeout = 0.02 })
+      ngx.say(tostring(value), " ", err.name)
+      local none, why = cqlua.gather { bad = function() return nil, "why" end,
+        slow = function() return ask(SLOW, "cancelled") end }
+      ngx.say(tostring(none), " ", why)
+      ngx.say(ask(FAST, "still"))
+    }
+  }
+  location /raise { content_by_lua_block { ask(SLOW, "x", { timeout = 0.01 }) } }
+  location /misuse {
+    content_by_lua_block {
+      local _, unknown = pcall(nginx.session, "shp")
+      local _, again = pcall(nginx.session, "shop", {})
+      local _, elsewhere = pcall(nginx.session, "other", {})
+      local _, loop = pcall(cqlua.run, function() end)
+      ngx.say(unknown) ngx.say(again) ngx.say(elsewhere) ngx.say(loop)
+    }
+  }
+  location /nowait {
+    set_by_lua_block $how { return tostring(select(2, pcall(ask, FAST, "in set"))) }
+    content_by_lua_block { ngx.header.x_set = ngx.var.how ngx.print "body" }
+    header_filter_by_lua_block {
+      ngx.header.x_header = tostring(select(2, pcall(ask, FAST, "in header")))
+      ngx.header.x_nowait = tostring(nginx.session("shop"):execute_nowait(FAST, { "from header" }))
+    }
+    body_filter_by_lua_block { ngx.shared.seen:set("body", tostring(select(2, pcall(ask, FAST, "in body")))) }
+    log_by_lua_block {
+      ngx.shared.seen:set("log", tostring(select(2, pcall(ask, FAST, "in log"))))
+      ngx.shared.seen:set("log_nowait", tostring(nginx.session("shop"):execute_nowait(FAST, { "from log" })))
+    }
+  }
+  location /killed {
+    content_by_lua_block {
+      -- threads that are killed while they wait, their coroutines used again at once by others that wait too
+      local wrong = 0
+      for round = 1, 200 do
+        local doomed, kept = {}, {}
+        for i = 1, 5 do doomed[i] = ngx.thread.spawn(ask, SLOW, "doomed" .. round .. "." .. i) end
+        for i = 1, 5 do ngx.thread.kill(doomed[i]) end
+        for i = 1, 5 do kept[i] = ngx.thread.spawn(ask, FAST, round .. "." .. i) end
+        for i = 1, 5 do
+          local _, got = ngx.thread.wait(kept[i])
+          if got ~= round .. "." .. i then wrong = wrong + 1 end
+        end
+      end
+      ngx.print(wrong, " wrong")
+    }
+  }
+  location /abort { lua_check_client_abort on; content_by_lua_block {
+    cqlua.with_timeout(3, function() ask(SLOW, "aborted") ngx.sleep(1) end)
+  } }
+  location /memory {
+    content_by_lua_block {
+      collectgarbage() collectgarbage()
+      ngx.print(collectgarbage "count" .. " " .. require "cqlua.core".session_count(nginx.session("shop")._core).memory)
+    }
+  }
+  location /capturable { content_by_lua_block { ngx.print(ask(FAST, "captured")) } }
+  location /siblings {
+    content_by_lua_block {
+      -- What the first wait of a group's task may be, while its siblings wait for something else
+      local first = {
+        slept = function() ngx.sleep(0.001) return "slept" end,
+        nested = function()
+          return cqlua.assert(cqlua.gather { function() return ask(FAST, "nested") end, function() ngx.sleep(0.001) end })[1]
+        end,
+        spawned = function() return cqlua.spawn(ask, FAST, "spawned"):join() end,
+        generated = function() return cqlua.wrap(function() coroutine.yield(ask(FAST, "generated")) end)() end,
+        threaded = function() return select(2, ngx.thread.wait(ngx.thread.spawn(ask, FAST, "threaded"))) end,
+        resumed = function() return coroutine.wrap(function() coroutine.yield "resumed" end)() end,
+        yielded = function() coroutine.yield() return "yielded" end,
+        captured = function() return ngx.location.capture("/capturable").body end,
+        flushed = function() ngx.flush(true) return "flushed" end,
+        closed = function()
+          local stream = nginx.session("shop"):stream(SLOW, { "x" })
+          cqlua.with_timeout(0.001, function() return stream:next() end)
+          stream:close()
+          ngx.sleep(0.001)
+          return "closed"
+        end,
+      }
+      local all, wrong = {}, 0
+      for name, fn in pairs(first) do
+        all[name] = fn
+        for _ = 1, 3 do
+          local got = cqlua.assert(cqlua.gather { before = function() return ask(SLOW, "before") end, fn = fn,
+            again = fn, after = function() return ask(FAST, "after") end })
+          if got.before ~= "before" or got.fn ~= name or got.again ~= name or got.after ~= "after" then wrong = wrong + 1 end
+        end
+      end
+      for name, got in pairs(cqlua.assert(cqlua.gather(all))) do
+        if got ~= name then wrong = wrong + 1 end
+      end
+      ngx.print(wrong, " wrong")
+    }
+  }
+  location /generators {
+    content_by_lua_block {
+      local wrong = 0
+      local function check(token) if ask(FAST, token) ~= token then wrong = wrong + 1 end end
+      local threads = {}
+      for i = 1, 20 do
+        threads[i] = ngx.thread.spawn(function()
+          local several = cqlua.wrap(function()
+            for n = 1, 10 do
+              check("a" .. i .. "." .. n)
+              check("b" .. i .. "." .. n)
+              coroutine.yield(n)
+            end
+          end)
+          for n = 1, 10 do
+            if several() ~= n then wrong = wrong + 1 end
+            check("c" .. i .. "." .. n)
+          end
+        end)
+      end
+      for i = 1, 20 do assert(ngx.thread.wait(threads[i])) end
+      ngx.print(wrong, " wrong")
+    }
+  }
+  location /interrupted {
+    content_by_lua_block {
+      local function long()
+        ngx.sleep(0.001)
+        cqlua.sleep(1000)
+      end
+      local _, err = cqlua.with_timeout(0.02, function() return cqlua.map({ 1, 2 }, 2, long) end)
+      local outer, why = cqlua.gather { function() return cqlua.map({ 1, 2 }, 2, long) end,
+        function() ask(SLOW, "x") return nil, "why" end }
+      ngx.print(err.name, " ", tostring(outer), " ", why)
+    }
+  }
+  location /late_wakes {
+    content_by_lua_block {
+      -- A wait that with_timeout ended leaves its waiter in the stream's list: closing the stream wakes a task that is gone
+      local db, ended = nginx.session "shop", 0
+      for i = 1, 20 do
+        local stream = db:stream(SLOW, { "x" })
+        local _, err = cqlua.with_timeout(0.001, function() for page in stream:pages() do error(page) end end)
+        if err.name == "timeout" then ended = ended + 1 end
+        stream:close()
+      end
+      local asked
+      local own = db:stream(FAST, { "x" }, { on_page = function() asked = asked or select(2, pcall(own_next)) end })
+      own_next = function() return own:next() end
+      own:next()
+      own:close()
+      ngx.print(ended, " ", ask(FAST, "after"), " ", tostring(asked):match "on_page cannot read rows")
+    }
+  }
+  location /metrics { content_by_lua_block { ngx.print(nginx.prometheus()) } }
+]]
+
 describe("a session in nginx", function()
   setup(function()
-    setup_with { server = TOKENS .. [[
-      location /rewrite {
-        rewrite_by_lua_block { ngx.ctx.got = ask(FAST, "rewritten") }
-        content_by_lua_block { ngx.print(ngx.ctx.got) }
-      }
-      location /access {
-        access_by_lua_block { ngx.ctx.got = ask(FAST, "allowed") }
-        content_by_lua_block { ngx.print(ngx.ctx.got) }
-      }
-      location /timer {
-        content_by_lua_block {
-          local done = require "ngx.semaphore".new()
-          local got
-          ngx.timer.at(0, function() got = ask(FAST, "timed") done:post() end)
-          done:wait(5)
-          ngx.print(got)
-        }
-      }
-      location /threads {
-        content_by_lua_block {
-          local threads, got = {}, {}
-          for i = 1, 5 do threads[i] = ngx.thread.spawn(ask, i % 2 == 0 and SLOW or FAST, "thread" .. i) end
-          for i = 1, 5 do got[i] = select(2, ngx.thread.wait(threads[i])) end
-          ngx.print(table.concat(got, " "))
-        }
-      }
-      location /coroutine {
-        content_by_lua_block {
-          local plain = coroutine.wrap(function() for i = 1, 3 do coroutine.yield(ask(FAST, "plain" .. i)) end end)
-          local ours = cqlua.wrap(function() for i = 1, 3 do coroutine.yield(ask(FAST, "ours" .. i)) end end)
-          ngx.print(plain(), " ", ours(), " ", plain(), " ", ours())
-        }
-      }
-      location /tasks {
-        content_by_lua_block {
-          local got = cqlua.assert(cqlua.map({ 3, 1, 2 }, 3, function(i) return ask(SLOW, "m" .. i) end))
-          local both = cqlua.assert(cqlua.gather { db = function() return ask(SLOW, "g") end,
-            nginx = function() ngx.sleep(0.01) return "slept" end })
-          local task = cqlua.spawn(function(s) cqlua.sleep(s) return ask(FAST, "spawned") end, 0.01)
-          ngx.print(table.concat(got, " "), " ", both.db, " ", both.nginx, " ", task:join())
-        }
-      }
-      location /groups {
-        content_by_lua_block {
-          -- nginx's own waits and ours, in turn, in every task of a group: each with a thread of its own from the first on
-          local order, turns = {}, { require "ngx.semaphore".new(), require "ngx.semaphore".new() }
-          local function member(i)
-            ask(FAST, "a" .. i)
-            if i < 3 then assert(turns[i]:wait(5)) end -- for the one after it
-            order[#order + 1] = i
-            if i > 1 then turns[i - 1]:post(1) end
-            local thread = ngx.thread.spawn(function() ngx.sleep(0.001) return "child" .. i end)
-            local got = ask(SLOW, "b" .. i)
-            local _, child = ngx.thread.wait(thread)
-            local inner = cqlua.assert(cqlua.map({ 1, 2 }, 2, function(j)
-              if j == i then ngx.sleep(0.001) end
-              return ask(FAST, i .. "." .. j)
-            end))
-            local generator = cqlua.wrap(function() coroutine.yield(ask(FAST, "g" .. i)) end)
-            return got .. " " .. child .. " " .. inner[1] .. " " .. inner[2] .. " " .. generator()
-          end
-          local all = cqlua.assert(cqlua.map({ 1, 2, 3 }, 3, member))
-          ngx.say(table.concat(order))
-          for i = 1, 3 do ngx.say(all[i]) end
-          local many = {}
-          for i = 1, 3000 do many[i] = i end
-          local got = cqlua.assert(cqlua.map(many, 500, function(i) return tonumber(ask(FAST, tostring(i))) end))
-          for i = 1, 3000 do assert(got[i] == i) end
-          ngx.say(#got)
-        }
-      }
-      location /abort_groups { lua_check_client_abort on; content_by_lua_block {
-        cqlua.map({ 1, 2, 3, 4 }, 4, function(i)
-          if i == 4 then ngx.sleep(2) end
-          ask(SLOW, "aborted" .. i)
-          ngx.sleep(2)
-        end)
-      } }
-      location /late {
-        content_by_lua_block {
-          local value, err = cqlua.with_timeout(0.02, function() return ask(SLOW, "late") end)
-          ngx.say(tostring(value), " ", err.name)
-          local db = nginx.session "shop"
-          value, err = db:execute(SLOW, { "later" }, { timeout = 0.02 })
-          ngx.say(tostring(value), " ", err.name)
-          local none, why = cqlua.gather { bad = function() return nil, "why" end,
-            slow = function() return ask(SLOW, "cancelled") end }
-          ngx.say(tostring(none), " ", why)
-          ngx.say(ask(FAST, "still"))
-        }
-      }
-      location /raise { content_by_lua_block { ask(SLOW, "x", { timeout = 0.01 }) } }
-      location /misuse {
-        content_by_lua_block {
-          local _, unknown = pcall(nginx.session, "shp")
-          local _, again = pcall(nginx.session, "shop", {})
-          local _, elsewhere = pcall(nginx.session, "other", {})
-          local _, loop = pcall(cqlua.run, function() end)
-          ngx.say(unknown) ngx.say(again) ngx.say(elsewhere) ngx.say(loop)
-        }
-      }
-      location /nowait {
-        set_by_lua_block $how { return tostring(select(2, pcall(ask, FAST, "in set"))) }
-        content_by_lua_block { ngx.header.x_set = ngx.var.how ngx.print "body" }
-        header_filter_by_lua_block {
-          ngx.header.x_header = tostring(select(2, pcall(ask, FAST, "in header")))
-          ngx.header.x_nowait = tostring(nginx.session("shop"):execute_nowait(FAST, { "from header" }))
-        }
-        body_filter_by_lua_block { ngx.shared.seen:set("body", tostring(select(2, pcall(ask, FAST, "in body")))) }
-        log_by_lua_block {
-          ngx.shared.seen:set("log", tostring(select(2, pcall(ask, FAST, "in log"))))
-          ngx.shared.seen:set("log_nowait", tostring(nginx.session("shop"):execute_nowait(FAST, { "from log" })))
-        }
-      }
-      location /killed {
-        content_by_lua_block {
-          -- threads that are killed while they wait, their coroutines used again at once by others that wait too
-          local wrong = 0
-          for round = 1, 200 do
-            local doomed, kept = {}, {}
-            for i = 1, 5 do doomed[i] = ngx.thread.spawn(ask, SLOW, "doomed" .. round .. "." .. i) end
-            for i = 1, 5 do ngx.thread.kill(doomed[i]) end
-            for i = 1, 5 do kept[i] = ngx.thread.spawn(ask, FAST, round .. "." .. i) end
-            for i = 1, 5 do
-              local _, got = ngx.thread.wait(kept[i])
-              if got ~= round .. "." .. i then wrong = wrong + 1 end
-            end
-          end
-          ngx.print(wrong, " wrong")
-        }
-      }
-      location /abort { lua_check_client_abort on; content_by_lua_block {
-        cqlua.with_timeout(3, function() ask(SLOW, "aborted") ngx.sleep(1) end)
-      } }
-      location /memory {
-        content_by_lua_block {
-          collectgarbage() collectgarbage()
-          ngx.print(collectgarbage "count" .. " " .. require "cqlua.core".session_count(nginx.session("shop")._core).memory)
-        }
-      }
-      location /capturable { content_by_lua_block { ngx.print(ask(FAST, "captured")) } }
-      location /siblings {
-        content_by_lua_block {
-          -- What the first wait of a group's task may be, while its siblings wait for something else
-          local first = {
-            slept = function() ngx.sleep(0.001) return "slept" end,
-            nested = function()
-              return cqlua.assert(cqlua.gather { function() return ask(FAST, "nested") end, function() ngx.sleep(0.001) end })[1]
-            end,
-            spawned = function() return cqlua.spawn(ask, FAST, "spawned"):join() end,
-            generated = function() return cqlua.wrap(function() coroutine.yield(ask(FAST, "generated")) end)() end,
-            threaded = function() return select(2, ngx.thread.wait(ngx.thread.spawn(ask, FAST, "threaded"))) end,
-            resumed = function() return coroutine.wrap(function() coroutine.yield "resumed" end)() end,
-            yielded = function() coroutine.yield() return "yielded" end,
-            captured = function() return ngx.location.capture("/capturable").body end,
-            flushed = function() ngx.flush(true) return "flushed" end,
-            closed = function()
-              local stream = nginx.session("shop"):stream(SLOW, { "x" })
-              cqlua.with_timeout(0.001, function() return stream:next() end)
-              stream:close()
-              ngx.sleep(0.001)
-              return "closed"
-            end,
-          }
-          local all, wrong = {}, 0
-          for name, fn in pairs(first) do
-            all[name] = fn
-            for _ = 1, 3 do
-              local got = cqlua.assert(cqlua.gather { before = function() return ask(SLOW, "before") end, fn = fn,
-                again = fn, after = function() return ask(FAST, "after") end })
-              if got.before ~= "before" or got.fn ~= name or got.again ~= name or got.after ~= "after" then wrong = wrong + 1 end
-            end
-          end
-          for name, got in pairs(cqlua.assert(cqlua.gather(all))) do
-            if got ~= name then wrong = wrong + 1 end
-          end
-          ngx.print(wrong, " wrong")
-        }
-      }
-      location /generators {
-        content_by_lua_block {
-          local wrong = 0
-          local function check(token) if ask(FAST, token) ~= token then wrong = wrong + 1 end end
-          local threads = {}
-          for i = 1, 20 do
-            threads[i] = ngx.thread.spawn(function()
-              local several = cqlua.wrap(function()
-                for n = 1, 10 do
-                  check("a" .. i .. "." .. n)
-                  check("b" .. i .. "." .. n)
-                  coroutine.yield(n)
-                end
-              end)
-              for n = 1, 10 do
-                if several() ~= n then wrong = wrong + 1 end
-                check("c" .. i .. "." .. n)
-              end
-            end)
-          end
-          for i = 1, 20 do assert(ngx.thread.wait(threads[i])) end
-          ngx.print(wrong, " wrong")
-        }
-      }
-      location /interrupted {
-        content_by_lua_block {
-          local function long()
-            ngx.sleep(0.001)
-            cqlua.sleep(1000)
-          end
-          local _, err = cqlua.with_timeout(0.02, function() return cqlua.map({ 1, 2 }, 2, long) end)
-          local outer, why = cqlua.gather { function() return cqlua.map({ 1, 2 }, 2, long) end,
-            function() ask(SLOW, "x") return nil, "why" end }
-          ngx.print(err.name, " ", tostring(outer), " ", why)
-        }
-      }
-      location /late_wakes {
-        content_by_lua_block {
-          -- A wait that with_timeout ended leaves its waiter in the stream's list: closing the stream wakes a task that is gone
-          local db, ended = nginx.session "shop", 0
-          for i = 1, 20 do
-            local stream = db:stream(SLOW, { "x" })
-            local _, err = cqlua.with_timeout(0.001, function() for page in stream:pages() do error(page) end end)
-            if err.name == "timeout" then ended = ended + 1 end
-            stream:close()
-          end
-          local asked
-          local own = db:stream(FAST, { "x" }, { on_page = function() asked = asked or select(2, pcall(own_next)) end })
-          own_next = function() return own:next() end
-          own:next()
-          own:close()
-          ngx.print(ended, " ", ask(FAST, "after"), " ", tostring(asked):match "on_page cannot read rows")
-        }
-      }
-      location /metrics { content_by_lua_block { ngx.print(nginx.prometheus()) } }
-    ]] }
+    setup_with { server = TOKENS .. PLACES }
   end)
   teardown(teardown_all)
 

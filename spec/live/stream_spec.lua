@@ -1,6 +1,7 @@
 -- ctest: live timeout=180
 local cqlua = require "cqlua"
 local core = require "cqlua.core"
+local eventually = require "spec.lua.support.eventually"
 local live = require "spec.live.support.live"
 
 local failed, raised = live.failed, live.raised
@@ -52,7 +53,7 @@ live.describe("stream", {
       end
       local function assert_asked(count) -- so many pages, and no more after that
         local seen = 0
-        live.eventually(function()
+        eventually(function()
           seen = seen + asked()
           return seen >= count
         end, count .. " pages are asked for")
@@ -157,7 +158,7 @@ live.describe("stream", {
       task:cancel()
       failed("cancelled", task:join())
       live.assert_usable(db)
-      live.eventually(function()
+      eventually(function()
         collectgarbage()
         return core.pinned() == before
       end, "what was in flight has come, and was dropped")
@@ -177,7 +178,7 @@ live.describe("stream", {
     assert.is_true(stream:close())
     db:stream(BIG, nil, { page_size = 1000 }):close() -- its first page comes, and is dropped
     cqlua.sleep(0.2)
-    live.eventually(function() return core.pinned() == before end, "nothing is held")
+    eventually(function() return core.pinned() == before end, "nothing is held")
     collectgarbage "restart"
     assert.is_nil(stream:next())
     for _ in stream do error "a row" end
@@ -215,7 +216,7 @@ live.describe("stream", {
       end
       db:stream(BIG, nil, { page_size = 500 }) -- not even read from
       live.assert_usable(db)
-      live.eventually(function()
+      eventually(function()
         collectgarbage()
         return core.pinned() == pinned
       end, "nothing is held")

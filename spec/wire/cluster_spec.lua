@@ -1,5 +1,6 @@
 -- What a session tells of its cluster, and what it knows of the schema: nodes in the process, whose events and system
 -- tables are as the spec wants them.
+local await = require "spec.lua.support.eventually"
 local cqlua = require "cqlua"
 local testing = require "cqlua.testing"
 local wire = require "spec.wire.support.wire"
@@ -14,13 +15,8 @@ local function times_read(server)
   return times
 end
 
--- Waits until check() holds, two seconds at most.
-local function eventually(check)
-  for _ = 1, 200 do
-    if check() then return end
-    cqlua.sleep(0.01)
-  end
-  error("it did not happen within two seconds", 2)
+local function eventually(check) -- within two seconds
+  return await(check, nil, 2)
 end
 
 -- A list that the events of these names go to.

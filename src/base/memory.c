@@ -117,10 +117,10 @@ bool memory_keeps_much(const struct memory *memory)
 
 void memory_trim(struct memory *memory)
 {
-    size_t least = LIMIT_KEPT_BYTES;
-    if (memory->kept_bytes > least + TRIM_BYTES) least = memory->kept_bytes - TRIM_BYTES;
+    size_t most = LIMIT_KEPT_BYTES; /* that are left */
+    if (memory->kept_bytes > most + TRIM_BYTES) most = memory->kept_bytes - TRIM_BYTES;
     for (size_t i = 0; i < LISTS; i++) {
-        drop(memory, i, memory->keepers[i].least, least);
+        drop(memory, i, memory->keepers[i].least, most);
         memory->keepers[i].least = memory->keepers[i].count;
     }
 }

@@ -27,7 +27,8 @@ void *memory_resize(struct memory *memory, void *base, size_t old_size, size_t n
 /* `size` is the size that was asked for. NULL is harmless. */
 void memory_free(struct memory *memory, void *base, size_t size);
 
-/* How many bytes may be kept for reuse, LIMIT_KEPT_BYTES unless told; what is above that is freed at once. */
+/* How many bytes may be kept for reuse, LIMIT_KEPT_BYTES unless told; what is above that is freed at once. Receive blocks are not
+ * kept beyond LIMIT_KEPT_BYTES, whatever it says. */
 void memory_keep(struct memory *memory, size_t most);
 /* True if more than LIMIT_KEPT_BYTES are kept. A trim frees, down to that, what nobody has needed since the last one, TRIM_BYTES
  * at most. */

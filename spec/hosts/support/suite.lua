@@ -14,6 +14,7 @@
 local assert = require "luassert"
 local busted = require "busted"
 local cqlua = require "cqlua"
+local eventually = require "spec.lua.support.eventually"
 local testing = require "cqlua.testing"
 
 local now = require("cqlua.task").now
@@ -53,15 +54,6 @@ end
 
 local function usable(db)
   assert.equal(3, #cqlua.assert(db:execute "SELECT n"))
-end
-
--- Waits until it is so, by the loop's turns and not by the clock.
-local function eventually(what)
-  for _ = 1, 2000 do
-    if what() then return end
-    cqlua.sleep(0.005)
-  end
-  error("it never became so", 2)
 end
 
 local function requests(host)

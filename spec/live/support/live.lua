@@ -80,15 +80,6 @@ function M.assert_usable(db)
   busted.assert.equal("COMPLETED", row.bootstrapped)
 end
 
--- Waits until check() holds; fails after ten seconds, however slow the server is.
-function M.eventually(check, what)
-  for _ = 1, 500 do
-    if check() then return end
-    cqlua.sleep(0.02)
-  end
-  error("not within ten seconds: " .. what, 2)
-end
-
 -- What the function raised; fails if it raised nothing.
 function M.raised(fn, ...)
   local ok, err = pcall(fn, ...)
